@@ -21,6 +21,8 @@ export class ApiError extends Error {
   readonly retryAfterSeconds: number | null;
 
   /**
+   * Makes the error of one answer.
+   *
    * @param message What could not be done.
    * @param details Status, code and delay of the answer.
    * @param options The cause, if any.

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { z } from "zod";
 
 /**
  * What a token may do. `admin` may call everything, `deploy` what running workloads needs, `read` what changes nothing.
@@ -16,6 +15,24 @@ export type Method = "GET" | "POST" | "DELETE";
 
 /** How an endpoint answers: JSON of a schema, plain text, an empty body, or a stream of server-sent events. */
 export type Answer = "json" | "text" | "empty" | "events";
+
+/** Judges a value: the part of a zod schema that callers of this library need. */
+export interface Schema<T> {
+  /**
+   * Judges `value` without throwing.
+   *
+   * @param value Anything.
+   * @returns The value as `T` with defaults filled in, or what is wrong with it, the first thing first.
+   */
+  safeParse(value: unknown):
+    | { readonly success: true; readonly data: T }
+    | {
+      readonly success: false;
+      readonly error: {
+        readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+      };
+    };
+}
 
 /**
  * One operation of the REST API.
@@ -42,9 +59,9 @@ export interface Endpoint<Input, Output> {
   /** What the body of success is. */
   readonly answer: Answer;
   /** Judges what the caller gave; absent when there is nothing to give. */
-  readonly input?: z.ZodType<Input>;
+  readonly input?: Schema<Input>;
   /** Judges a JSON answer on the client; absent for other kinds of answer. */
-  readonly output?: z.ZodType<Output>;
+  readonly output?: Schema<Output>;
   /** Refusals of its own, by status, beyond those every endpoint can give. */
   readonly refusals?: Readonly<Record<number, string>>;
 }

@@ -21,7 +21,6 @@ export * from "./client.ts";
 export * from "./endpoint.ts";
 export * from "./endpoints.ts";
 export * from "./failure.ts";
-export * from "./name.ts";
 export * from "./openapi.ts";
 export * from "./projects.ts";
 export * from "./system.ts";

@@ -11,18 +11,10 @@ export const MAX_NAME_LENGTH = 253;
 /**
  * A schema for a name: not blank, at most {@linkcode MAX_NAME_LENGTH} characters, all of them printable.
  *
- * @example
- * ```ts
- * import { nameSchema } from "@helyos/api";
- * import { equal } from "node:assert/strict";
- *
- * equal(nameSchema("token name").safeParse("  ").success, false);
- * equal(nameSchema("token name").safeParse("ci runner 7").success, true);
- * ```
  * @param label What the refusal calls it, for example `token name`.
  * @returns A zod schema that gives the name back unchanged.
  */
-export function nameSchema(label: string): z.ZodType<string, string> {
+export function nameSchema(label: string): z.ZodType<string> {
   return z.string({ error: `${label} must be a string` })
     .refine((name) => name.trim() !== "", { error: `${label} must not be empty` })
     .refine((name) => [...name].length <= MAX_NAME_LENGTH, {

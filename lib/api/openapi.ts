@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { AnyEndpoint } from "./endpoints.ts";
 import { ENDPOINTS } from "./endpoints.ts";
+import type { Schema } from "./endpoint.ts";
 import { FAILURE_STATUS } from "./failure.ts";
 import { VERSION } from "./version.ts";
 
@@ -130,7 +131,7 @@ function jsonContent(schema: Json): Json {
   return { "application/json": { schema } };
 }
 
-function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
+function jsonSchema(schema: Schema<unknown>, io: "input" | "output"): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema as z.ZodType, { io, unrepresentable: "any" }) as Json;
   return rest;
 }

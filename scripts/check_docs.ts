@@ -1,0 +1,84 @@
+/**
+ * Fails when documentation does not keep up with the code:
+ *
+ * - every export of every library is documented, and every exported function has an example (the tests run it);
+ * - pages made from the code are current (`--write` makes them anew);
+ * - every relative link in a Markdown file leads to a file.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { restApiPage } from "./rest_api_page.ts";
+import { cliPage } from "./cli_page.ts";
+
+/** Pages made from the code, by path. */
+const GENERATED: Readonly<Record<string, () => string | Promise<string>>> = {
+  "docs/rest-api.md": restApiPage,
+  "docs/cli.md": cliPage,
+};
+
+const problems: string[] = [];
+
+async function run(...args: string[]): Promise<{ ok: boolean; out: string; err: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } })
+    .output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { ok: success, out: decode(stdout), err: decode(stderr) };
+}
+
+interface DocSymbol {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly declarationKind: string;
+    readonly jsDoc?: { readonly tags?: readonly { readonly kind: string }[] };
+  }[];
+}
+
+async function checkLibrary(name: string): Promise<void> {
+  const entry = `lib/${name}/mod.ts`;
+  const lint = await run("doc", "--lint", entry);
+  if (!lint.ok) problems.push(`${entry}: ${lint.err.trim()}`);
+  const json = await run("doc", "--json", entry);
+  const { nodes } = JSON.parse(json.out) as { nodes: Record<string, { symbols: readonly DocSymbol[] }> };
+  for (const symbol of Object.values(nodes).flatMap((module) => module.symbols)) {
+    for (const { kind, declarationKind, jsDoc } of symbol.declarations) {
+      if (kind !== "function" || declarationKind !== "export") continue;
+      if (!jsDoc?.tags?.some((tag) => tag.kind === "example")) {
+        problems.push(`${entry}: function ${symbol.name} has no @example`);
+      }
+    }
+  }
+}
+
+async function checkPage(path: string, make: () => string | Promise<string>): Promise<void> {
+  const expected = await make();
+  if (Deno.args.includes("--write")) return await writeFile(path, expected);
+  const actual = await readFile(path, "utf8").catch(() => "");
+  if (actual !== expected) problems.push(`${path} is not what the code says: run "deno task docs"`);
+}
+
+async function checkLinks(path: string): Promise<void> {
+  const text = (await readFile(path, "utf8")).replaceAll(/```[\s\S]*?```/g, "");
+  for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^[a-z]+:|^#/.test(target!)) continue;
+    const file = join(dirname(path), target!.split("#")[0]!);
+    await Deno.stat(file).catch(() => problems.push(`${path}: the link to ${target} leads nowhere`));
+  }
+}
+
+async function* markdown(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = folder === "." ? entry.name : `${folder}/${entry.name}`;
+    if (entry.isDirectory && !entry.name.startsWith(".") && !["build", "node_modules"].includes(entry.name)) {
+      yield* markdown(path);
+    } else if (entry.isFile && entry.name.endsWith(".md")) yield path;
+  }
+}
+
+await Promise.all(Object.entries(GENERATED).map(([path, make]) => checkPage(path, make)));
+const libraries = [...Deno.readDirSync("lib")].map((entry) => entry.name);
+await Promise.all(libraries.map(checkLibrary));
+for await (const path of markdown(".")) await checkLinks(path);
+
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) Deno.exit(1);

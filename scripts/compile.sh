@@ -1,0 +1,38 @@
+#!/bin/sh
+# Builds both programs into build/ as binaries that need no Deno.
+#
+# Deno takes the runtime it embeds from the network, or from the file that DENORT_BIN names. A binary's permissions are fixed
+# when it is built, before anybody's home is known; docs/install.md says what that means.
+set -eu
+
+scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+cd "${scripts%/scripts}"
+deno=${HELYOS_DENO:-deno}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+mkdir -p build
+
+# The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind.
+flags() { # PROGRAM
+  while read -r entry kind names; do
+    [ "$entry" = "$1" ] || continue
+    case $kind in
+      env | sys) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;
+      *) printf '%s\n' "--allow-$kind" ;;
+    esac
+  done <"$scripts/permissions"
+}
+
+for pair in helyosd:daemon helyos:cli; do
+  # shellcheck disable=SC2046  # one flag a word
+  if "$deno" compile --frozen --quiet --no-prompt --unstable-net $(flags "${pair#*:}") \
+    --output "build/${pair%%:*}" "${pair#*:}/main.ts" 2>"$log"; then
+    echo "Built build/${pair%%:*}"
+  elif [ -z "${DENORT_BIN-}" ] && grep -qiE 'denort|dns error|error sending request|connect' "$log"; then
+    echo 'Cannot fetch the runtime that binaries are made of; go online, or set DENORT_BIN to a denort of this version' >&2
+    exit 1
+  else
+    cat "$log" >&2
+    exit 1
+  fi
+done

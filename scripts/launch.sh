@@ -1,0 +1,124 @@
+#!/bin/sh
+# Starts a program of Helyos with exactly the permissions that scripts/permissions grants it by name.
+#
+#   launch.sh [--task] [--print] PROGRAM [ARGUMENT …]
+#
+# --task   run from a Deno task: relative paths mean the caller's folder, which Deno keeps in INIT_CWD
+# --print  print Deno's arguments, one a line, instead of running it
+#
+# HELYOS_DENO names the Deno to use when it is not the one on PATH. Every start of the CLI goes through here, so this
+# uses the shell's builtins alone: a process more would cost more than the parsing.
+set -euf
+
+newline='
+'
+case $0 in
+  /*) scripts=${0%/*} ;;
+  */*) scripts=$PWD/${0%/*} ;;
+  *) scripts=$PWD ;;
+esac
+root=${scripts%/scripts}
+
+print=no
+while :; do
+  case ${1-} in
+    --task) [ -z "${INIT_CWD-}" ] || cd -- "$INIT_CWD" ;;
+    --print) print=yes ;;
+    *) break ;;
+  esac
+  shift
+done
+program=${1:?usage: launch.sh [--task] [--print] PROGRAM [ARGUMENT …]}
+shift
+
+# --- the paths behind the names -------------------------------------------------------------------------------------
+
+data=${HELYOS_DATA_DIR:-${HOME:+$HOME/.helyos/data}}
+data=${data:-/var/lib/helyos}
+certificates=
+named=${SSL_CERT_FILE-}$newline${SSL_CERT_DIR-}
+
+note() { # OPTION VALUE: an option of this program that names a path
+  case $program$1 in
+    daemon--data-dir) data=$2 ;;
+    daemon--tls-cert | daemon--tls-key) certificates=$certificates$newline$2 ;;
+    cli--ca-file | cli--token-file) named=$named$newline$2 ;;
+  esac
+}
+option=
+for argument; do
+  if [ -n "$option" ]; then
+    note "$option" "$argument"
+    option=
+    continue
+  fi
+  case $argument in
+    --) break ;;
+    --*=*) note "${argument%%=*}" "${argument#*=}" ;;
+    --data-dir | --tls-cert | --tls-key | --ca-file | --token-file) option=$argument ;;
+  esac
+done
+
+config=${HELYOS_CONFIG:-${HOME:+$HOME/.helyos/config.toml}}
+case $config in
+  */*) folder=${config%/*} ;;
+  *) folder=. ;;
+esac
+companions=$config$newline${config%.toml}.toml.tmp
+# A folder that does not exist yet must be made, and holds nothing of anybody else's.
+[ -d "$folder" ] || companions=$folder
+context=$companions
+[ "$context" = "$folder" ] || context=$companions$newline${config%.toml}.toml.bak$newline${config%.toml}.toml.lock$newline$folder/previous-context
+[ "$folder" != "${HOME-}/.helyos" ] || context=$folder
+[ -n "$config" ] || context='' companions=''
+
+# --- from names to flags --------------------------------------------------------------------------------------------
+
+add() { # PATH: Deno separates paths by commas and takes two commas for one
+  [ -n "$1" ] || return 0
+  [ -z "$value" ] || value=$value,
+  rest=$1
+  while :; do
+    case $rest in
+      *,*) value=$value${rest%%,*},, rest=${rest#*,} ;;
+      *) break ;;
+    esac
+  done
+  value=$value$rest
+}
+
+flags=--no-prompt
+while read -r entry kind names; do
+  [ "$entry" = "$program" ] || continue
+  value=
+  for name in $names; do
+    case $kind-$name in
+      net-all) continue ;;
+      read-data | write-data) paths=$data ;;
+      read-certificates) paths=$certificates ;;
+      read-context | write-context) paths=$context ;;
+      read-first-run | write-first-run) paths=$companions ;;
+      read-named) paths=$named ;;
+      read-source) paths=$root ;;
+      env-* | sys-* | run-* | net-*) paths=$name ;;
+      *) echo "launch.sh: scripts/permissions has an unknown name: $kind $name" >&2 && exit 2 ;;
+    esac
+    IFS=$newline
+    for path in $paths; do add "$path"; done
+    unset IFS
+  done
+  [ "$names" = all ] || [ -n "$value" ] || continue
+  flags=$flags$newline--allow-$kind${value:+=$value}
+done <"$scripts/permissions"
+[ "$flags" != --no-prompt ] || { echo "launch.sh: scripts/permissions does not know $program" >&2 && exit 2; }
+# Swapping the certificate without a restart binds the port twice for a moment, which Deno calls unstable.
+[ "$program" != daemon ] || flags=--unstable-net$newline$flags
+
+IFS=$newline
+# shellcheck disable=SC2086  # one flag a line, split at newlines alone
+set -- run --quiet --frozen $flags "$root/$program/main.ts" "$@"
+if [ "$print" = yes ]; then
+  printf '%s\n' "$@"
+else
+  exec "${HELYOS_DENO:-deno}" "$@"
+fi

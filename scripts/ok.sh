@@ -1,0 +1,51 @@
+#!/bin/sh
+# Everything that must hold before a change lands: format, lint, types, docs, tests, publishing. Goes on after a failure, so that
+# one run names them all, and ends with one line: N passed, M failed, K skipped.
+set -u
+
+cd "$(dirname -- "$0")/.." || exit 2
+deno=${HELYOS_DENO:-deno}
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+step() { # NAME COMMAND …
+  name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  if ! "$@"; then
+    printf '== %s: FAILED\n' "$name"
+    failed=$((failed + 1))
+  fi
+}
+
+publish() {
+  for library in lib/*/; do
+    (cd "$library" && "$deno" publish --dry-run --allow-dirty --quiet) || return 1
+  done
+}
+
+run_tests() {
+  # Tests start every program this project knows and read what it writes wherever a temporary folder is; they get no
+  # foreign functions and no more imports than the product.
+  NO_COLOR=1 "$deno" test --frozen --quiet --parallel --doc --unstable-net --no-prompt \
+    --allow-net --allow-read --allow-write --allow-env --allow-run --allow-sys lib tests 2>&1 | tee "$log"
+  grep -Eq '^ok \| ' "$log"
+}
+
+step format "$deno" fmt --check --quiet
+step lint "$deno" lint --quiet
+step types "$deno" check --frozen --quiet .
+step docs "$deno" run --frozen --quiet --allow-read=. --allow-run="$deno" scripts/check_docs.ts
+step tests run_tests
+step publish publish
+
+# "ok | 12 passed (3 steps) | 0 failed | 2 ignored (3s)"
+summary=$(grep -E '^(ok|FAILED) \| ' "$log" | tail -n 1)
+number() { printf '%s\n' "$summary" | sed -n "s/.*| \([0-9][0-9]*\) $1.*/\1/p"; }
+passed=$(number passed)
+broken=$(number failed)
+skipped=$(number ignored)
+[ "${broken:-0}" -eq 0 ] || failed=$((failed - 1 + broken))
+printf '\n%s passed, %s failed, %s skipped\n' "${passed:-0}" "$failed" "${skipped:-0}"
+[ "$failed" -eq 0 ] && [ "${passed:-0}" -gt 0 ]
