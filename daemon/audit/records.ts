@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AuditRecord } from "../../lib/api/audit.ts";
+import type { AuditRecord } from "@helyos/api";
 import type { Entry, Operation, Store } from "../store/store.ts";
 
 const PREFIX = "audit/";
