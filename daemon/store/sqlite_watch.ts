@@ -36,7 +36,6 @@ export class Watchers {
       this.#dataVersion = this.#source.dataVersion();
       this.#seen = this.#source.revision();
       this.#timer = setInterval(() => this.#look(), this.#pollMs);
-      Deno.unrefTimer(this.#timer as unknown as number);
     }
     this.#watches.add(watch);
     return watch;
