@@ -53,11 +53,12 @@ export function drawCell(style: Style, cell: Cell, options: DrawOptions): string
   let room = options.columns;
   let drawn = "";
   for (const span of spansOf(cell)) {
-    const text = cut(visible(span.text), room);
+    const whole = visible(span.text);
+    const text = cut(whole, room);
     room -= columnsOf(text);
     const role = span.role ?? options.role;
     drawn += role ? paint(style, role, text) : text;
-    if (room <= 0) break;
+    if (room <= 0 || text !== whole) break;
   }
   const padding = " ".repeat(Math.max(0, room));
   if (options.align === "left") return drawn + padding;

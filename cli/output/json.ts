@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Io } from "../io.ts";
 
 /** Characters that JSON allows raw but a terminal would obey or hide: DEL, C1 controls, separators, formatting. */
 const RAW_BUT_UNSAFE = /[\x7f-\x9f\u2028\u2029]|(?![\u200c\u200d])\p{Cf}/gu;
@@ -57,15 +56,4 @@ function escapeUnits(character: string): string {
     escaped += `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`;
   }
   return escaped;
-}
-
-/**
- * Prints JSON on standard output.
- *
- * @param io The outside world.
- * @param value What to print.
- * @param options The order of keys.
- */
-export function printJson(io: Pick<Io, "stdout">, value: unknown, options: JsonOptions = {}): void {
-  io.stdout.write(json(value, options));
 }

@@ -3,52 +3,44 @@
  *
  * @module
  */
-import type { Io, TextSink } from "../io.ts";
-import { icon, type IconName, paint, type Role, styleOf } from "./style.ts";
+import { icon, type IconName, paint, type Role, type Style } from "./style.ts";
 import { visible } from "./text.ts";
 
-type Screen = Pick<Io, "stdout" | "stderr" | "env">;
-
-const MARKS = {
-  success: { icon: "success", role: "green" },
-  warning: { icon: "warning", role: "yellow" },
-  error: { icon: "error", role: "red" },
-} as const satisfies Readonly<Record<string, { icon: IconName; role: Role }>>;
-
-function mark(io: Screen, sink: TextSink, message: { kind: keyof typeof MARKS; text: string }): void {
-  const style = styleOf(sink, io);
-  const { icon: name, role } = MARKS[message.kind];
-  sink.write(`${paint(style, role, icon(style, name))} ${visible(message.text, { lines: true })}\n`);
+function marked(style: Style, mark: { icon: IconName; role: Role }, text: string): string {
+  return `${paint(style, mark.role, icon(style, mark.icon))} ${visible(text, { lines: true })}\n`;
 }
 
 /**
- * Says what was done: `✓ TEXT` on standard output.
+ * What was done: `✓ TEXT`, for standard output.
  *
- * @param io The outside world.
+ * @param style Of the stream it goes to.
  * @param text What was done; further lines follow without a mark.
+ * @returns Text with a line break at the end.
  */
-export function success(io: Screen, text: string): void {
-  mark(io, io.stdout, { kind: "success", text });
+export function success(style: Style, text: string): string {
+  return marked(style, { icon: "success", role: "green" }, text);
 }
 
 /**
- * Says what needs attention: `⚠ TEXT` on standard error.
+ * What needs attention: `⚠ TEXT`, for standard error.
  *
- * @param io The outside world.
+ * @param style Of the stream it goes to.
  * @param text What needs attention.
+ * @returns Text with a line break at the end.
  */
-export function warn(io: Screen, text: string): void {
-  mark(io, io.stderr, { kind: "warning", text });
+export function warning(style: Style, text: string): string {
+  return marked(style, { icon: "warning", role: "yellow" }, text);
 }
 
 /**
- * Says what could not be done: `✗ TEXT` and, if there is one, a hint below it, on standard error.
+ * What could not be done: `✗ TEXT` and, if there is one, a hint below it; for standard error.
  *
- * @param io The outside world.
+ * @param style Of the stream it goes to.
  * @param text What could not be done.
  * @param hint What to try.
+ * @returns Text with a line break at the end.
  */
-export function fail(io: Screen, text: string, hint?: string): void {
-  mark(io, io.stderr, { kind: "error", text });
-  if (hint !== undefined) io.stderr.write(`  hint: ${visible(hint, { lines: true })}\n`);
+export function failure(style: Style, text: string, hint?: string): string {
+  const first = marked(style, { icon: "error", role: "red" }, text);
+  return hint === undefined ? first : `${first}  hint: ${visible(hint, { lines: true })}\n`;
 }

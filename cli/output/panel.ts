@@ -4,8 +4,7 @@
  * @module
  */
 import { type Cell, cellColumns, drawCell } from "./cell.ts";
-import type { Io } from "../io.ts";
-import { icon, type IconName, paint, type Style, styleOf } from "./style.ts";
+import { icon, type IconName, paint, type Style } from "./style.ts";
 
 const PIPE_COLUMNS = 80;
 const LEAST_COLUMNS = 30;
@@ -40,7 +39,9 @@ function ends(style: Style, line: { left: Cell; right: Cell }, room: number): st
   const right = Math.min(cellColumns(line.right), room - 3);
   const gap = right === 0 ? 2 : 3;
   const left = drawCell(style, line.left, { columns: Math.max(0, room - right - gap), align: "left" });
-  return ` ${left}${right === 0 ? "" : " "}${drawCell(style, line.right, { columns: right, role: "secondary" })} `;
+  return ` ${left}${right === 0 ? "" : " "}${
+    drawCell(style, line.right, { columns: right, align: "right", role: "secondary" })
+  } `;
 }
 
 /**
@@ -76,16 +77,6 @@ export function panel(style: Style, content: Panel): string {
     ...(footer ? [bar("├", "┤"), ...inside([ends(style, footer, room)])] : []),
     bar("└", "┘"),
   ].map((line) => `${line}\n`).join("");
-}
-
-/**
- * Prints a panel on standard output.
- *
- * @param io The outside world.
- * @param content What to draw.
- */
-export function printPanel(io: Pick<Io, "stdout" | "env">, content: Panel): void {
-  io.stdout.write(panel(styleOf(io.stdout, io), content));
 }
 
 /**

@@ -2,16 +2,11 @@ import { deepEqual, equal } from "node:assert/strict";
 import { age, duration } from "../../../cli/output/age.ts";
 import { gauge } from "../../../cli/output/gauge.ts";
 import { json } from "../../../cli/output/json.ts";
-import { fail, success, warn } from "../../../cli/output/message.ts";
+import { failure, success, warning } from "../../../cli/output/message.ts";
 import { icon, paint, PLAIN, styleOf } from "../../../cli/output/style.ts";
 
-function sink(isTerminal: boolean) {
-  const written: string[] = [];
-  return { isTerminal, columns: 100, write: (text: string) => void written.push(text), written };
-}
-
-function env(variables: Record<string, string>) {
-  return { env: (name: string) => variables[name] };
+function stream(isTerminal: boolean, variables: Record<string, string> = {}) {
+  return { isTerminal, columns: 100, env: (name: string) => variables[name] };
 }
 
 Deno.test("age() names the largest unit alone", () => {
@@ -86,29 +81,23 @@ Deno.test("json() escapes what a terminal would obey, and readers get it back", 
 });
 
 Deno.test("styleOf() colours terminals alone, and heeds NO_COLOR, TERM=dumb and HELYOS_ICONS", () => {
-  deepEqual(styleOf(sink(true), env({})), { colour: true, nerd: false, columns: 100 });
-  deepEqual(styleOf(sink(false), env({})), PLAIN);
-  equal(styleOf(sink(true), env({ NO_COLOR: "0" })).colour, false);
-  equal(styleOf(sink(true), env({ TERM: "dumb" })).colour, false);
-  const nerd = styleOf(sink(true), env({ HELYOS_ICONS: "Nerd" }));
+  deepEqual(styleOf(stream(true)), { colour: true, nerd: false, columns: 100 });
+  deepEqual(styleOf(stream(false)), PLAIN);
+  equal(styleOf(stream(true, { NO_COLOR: "0" })).colour, false);
+  equal(styleOf(stream(true, { TERM: "dumb" })).colour, false);
+  const nerd = styleOf(stream(true, { HELYOS_ICONS: "Nerd" }));
   equal(nerd.nerd, true);
-  equal(styleOf(sink(true), env({ HELYOS_ICONS: "emoji" })).nerd, false);
+  equal(styleOf(stream(true, { HELYOS_ICONS: "emoji" })).nerd, false);
   equal(icon(nerd, "node"), "\uf233");
   equal(icon(PLAIN, "node"), "◆");
   equal(paint(PLAIN, "red", "x"), "x");
 });
 
-Deno.test("success() goes to standard output, warn() and fail() to standard error, each with its mark", () => {
-  const stdout = sink(false);
-  const stderr = sink(true);
-  const io = { stdout, stderr, ...env({}) };
-  success(io, "Created API token 'ci'\n\nToken:");
-  warn(io, "careful");
-  fail(io, "no \x1b[2J such thing", "look elsewhere");
-  deepEqual(stdout.written, ["✓ Created API token 'ci'\n\nToken:\n"]);
-  deepEqual(stderr.written, [
-    "\x1b[38;5;178m⚠\x1b[39m careful\n",
-    "\x1b[38;5;203m✗\x1b[39m no \\x1b[2J such thing\n",
-    "  hint: look elsewhere\n",
-  ]);
+Deno.test("success(), warning() and failure() put their mark before the first line and neutralise the rest", () => {
+  const style = styleOf(stream(true));
+  equal(success(PLAIN, "Created API token 'ci'\n\nToken:"), "✓ Created API token 'ci'\n\nToken:\n");
+  equal(success(style, "Done"), "\x1b[38;5;77m✓\x1b[39m Done\n");
+  equal(warning(style, "careful"), "\x1b[38;5;178m⚠\x1b[39m careful\n");
+  equal(failure(PLAIN, "no \x1b[2J such thing"), "✗ no \\x1b[2J such thing\n");
+  equal(failure(style, "no", "look elsewhere"), "\x1b[38;5;203m✗\x1b[39m no\n  hint: look elsewhere\n");
 });
