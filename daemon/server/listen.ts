@@ -1,0 +1,170 @@
+/**
+ * Listens, swaps the certificate while serving, and stops.
+ *
+ * @module
+ */
+import { type Failure, failureResponse } from "./failure.ts";
+import type { ConnectionInfo, Handler } from "./handler.ts";
+
+/** A certificate and its key, PEM. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Options for {@linkcode listen}. */
+export interface ListenOptions {
+  /** Address or host name to bind. */
+  readonly host: string;
+  /** Port; 0 lets the system choose. */
+  readonly port: number;
+  /** Serves TLS with it; absent for plain HTTP. */
+  readonly certificate?: ServerCertificate;
+  readonly handler: Handler;
+  /** What to answer should the handler itself throw, which it must not. */
+  readonly onBroken: (error: unknown) => Failure;
+  /**
+   * How long a server that was swapped out, or is shutting down, may finish what it has begun.
+   * @default {10000}
+   */
+  readonly drainMs?: number;
+}
+
+/** A socket that is served until this is shut down. */
+export interface Listener {
+  /** The port, also when the system chose it. */
+  readonly port: number;
+  /** Serves new connections with another certificate; open ones live on with the old one until they are idle. */
+  swap(certificate: ServerCertificate): Promise<void>;
+  /** Stops taking connections and resolves once what was begun is answered, at the latest after `drainMs`. */
+  shutdown(): Promise<void>;
+}
+
+/** The port cannot be had. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** Lets an answer that was handed over reach the socket before the process ends. */
+const FLUSH_MS = 150;
+
+/**
+ * Serves a handler.
+ *
+ * @throws {ListenError} If the address cannot be bound: in use, not of this machine, or not allowed.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, drainMs = 10_000 } = options;
+  const running = new Running(options.handler);
+  let port = options.port;
+  let certificate = options.certificate;
+  const start = (): Promise<Server> => serve({ ...options, port, certificate, handler: running.handler });
+
+  if (certificate !== undefined) port = probePort(host, port);
+  let current: Server;
+  try {
+    current = await start();
+  } catch (error) {
+    throw listenError(host, port, error);
+  }
+  port = current.port;
+  let ended = false;
+  let swapping: Promise<void> = Promise.resolve();
+
+  return {
+    port,
+    swap(next) {
+      // One at a time, so that the last one asked for is the one that stays
+      swapping = swapping.then(async () => {
+        if (ended) return;
+        certificate = next;
+        const old = current;
+        current = await start();
+        retire(old, drainMs);
+      });
+      return swapping;
+    },
+    async shutdown() {
+      ended = true;
+      await swapping.catch(() => {/* told to who asked for that swap */});
+      const finished = current.server.shutdown();
+      const deadline = performance.now() + drainMs;
+      let done = false;
+      finished.then(() => done = true, () => done = true);
+      while (!done && running.count > 0 && performance.now() < deadline) await pause(20);
+      // Deno waits for silent and half-open connections for ever; nothing was begun on them
+      for (let waited = 0; !done && waited < FLUSH_MS; waited += 10) await pause(10);
+      current.abort.abort();
+    },
+  };
+}
+
+/** Counts requests that are being worked on. */
+class Running {
+  count = 0;
+  constructor(readonly inner: Handler) {}
+
+  readonly handler: Handler = (request, info) => {
+    const answer = this.inner(request, info);
+    if (!(answer instanceof Promise)) return answer;
+    this.count++;
+    return answer.finally(() => this.count--);
+  };
+}
+
+interface Server {
+  readonly server: Deno.HttpServer;
+  readonly abort: AbortController;
+  readonly port: number;
+}
+
+/**
+ * `reusePort` lets two servers of this process share the port during a swap. It would let a second daemon in as well, so
+ * the port is tried without it first.
+ */
+function probePort(host: string, port: number): number {
+  try {
+    using probe = Deno.listen({ hostname: host, port });
+    return (probe.addr as Deno.NetAddr).port;
+  } catch (error) {
+    throw listenError(host, port, error);
+  }
+}
+
+function serve(
+  options: Omit<ListenOptions, "certificate"> & { certificate: ServerCertificate | undefined },
+): Promise<Server> {
+  const { host, port, certificate, handler, onBroken } = options;
+  const abort = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const server = Deno.serve({
+    hostname: host,
+    port,
+    signal: abort.signal,
+    onListen: (address) => resolve(address.port),
+    onError: (error) => failureResponse(onBroken(error)),
+    ...(certificate === undefined ? {} : { ...certificate, reusePort: true }),
+  } as Deno.ServeTcpOptions, (request, info: ConnectionInfo) => handler(request, info)) as Deno.HttpServer;
+  return promise.then((bound) => ({ server, abort, port: bound }));
+}
+
+function retire(old: Server, drainMs: number): void {
+  const timer = setTimeout(() => old.abort.abort(), drainMs);
+  old.server.shutdown().catch(() => {/* aborted below */}).finally(() => clearTimeout(timer));
+}
+
+function listenError(host: string, port: number, cause: unknown): ListenError {
+  const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const why = cause instanceof Deno.errors.AddrInUse
+    ? "the port is in use, perhaps by another helyosd; stop that program or choose another --port"
+    : cause instanceof Deno.errors.AddrNotAvailable
+    ? "this machine has no such address; choose another --host"
+    : cause instanceof Deno.errors.PermissionDenied
+    ? "the system does not allow it (ports below 1024 need the right to bind them); choose another --port"
+    : `${cause instanceof Error ? cause.message : cause}; check --host and --port`;
+  return new ListenError(`cannot listen on ${where}: ${why}`, { cause });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
