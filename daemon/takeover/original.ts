@@ -4,19 +4,13 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
+import type { StoredProject } from "../projects/records.ts";
 import type { StoredToken } from "../tokens/records.ts";
-
-/** A project as the original stored it. */
-export interface OriginalProject {
-  readonly name: string;
-  readonly status: "active" | "suspended";
-  readonly createdAt: string;
-}
 
 /** All that is taken over. */
 export interface OriginalData {
   readonly tokens: StoredToken[];
-  readonly projects: OriginalProject[];
+  readonly projects: StoredProject[];
   /** `cluster_config` without the API token's hash, which is a token here. */
   readonly config: ReadonlyMap<string, string>;
 }
@@ -92,7 +86,7 @@ function withLegacy(tokens: StoredToken[], hash: string | undefined, now: Date):
   }];
 }
 
-function readProject(row: Row, now: Date): OriginalProject | undefined {
+function readProject(row: Row, now: Date): StoredProject | undefined {
   if (typeof row.name !== "string") return undefined;
   const status = text(row.status)?.toLowerCase() === "suspended" ? "suspended" : "active";
   return { name: row.name, status, createdAt: instant(row.created_at) ?? now.toISOString() };

@@ -5,6 +5,7 @@
  * @module
  */
 import { auditOperation } from "../audit/records.ts";
+import { projectKey, storeProject } from "../projects/records.ts";
 import { checkKey, type Operation, type Store } from "../store/store.ts";
 import { storeToken, tokenNameKey } from "../tokens/records.ts";
 import { type OriginalData, readOriginal } from "./original.ts";
@@ -91,9 +92,9 @@ async function projectOperations(store: Store, data: OriginalData, leftOut: stri
   const operations: Operation[] = [];
   for (const project of data.projects) {
     const label = `project ${JSON.stringify(project.name)}`;
-    const stored = keepable(() => [{ put: `projects/${project.name}`, value: project }], label, leftOut);
+    const stored = keepable(() => [storeProject(project)], label, leftOut);
     if (stored === undefined) continue;
-    if (await store.get(`projects/${project.name}`) !== undefined) leftOut.push(`${label}: it exists already`);
+    if (await store.get(projectKey(project.name)) !== undefined) leftOut.push(`${label}: it exists already`);
     else operations.push(...stored);
   }
   return operations;
