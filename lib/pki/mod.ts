@@ -8,5 +8,32 @@
 
 // Writing: keys, requests, certificates, revocation lists.
 export * from "./errors.ts";
+export * from "./pem.ts";
 
 // Reading: parse, verify, inspect, lint.
+export {
+  type AlgorithmIdentifier,
+  type Certificate,
+  parseCertificate,
+  parseCertificates,
+  type PublicKeyInfo,
+} from "./certificate.ts";
+export type { BitString } from "./der.ts";
+export type { Name, NameAttribute } from "./distinguished_name.ts";
+export type {
+  AccessDescription,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  DistributionPoint,
+  DistributionPointName,
+  Extension,
+  KeyUsage,
+  NameConstraints,
+  PolicyConstraints,
+  PolicyMapping,
+  RevocationReason,
+  Subtree,
+} from "./extension.ts";
+export type { GeneralName, GeneralNameKind } from "./general_name.ts";
+export { matchesName, type ReferenceName } from "./matching.ts";
+export { oidName } from "./oid.ts";
