@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Io, TextSink } from "../io.ts";
 
 /** How text may look on one stream. */
 export interface Style {
@@ -12,16 +13,6 @@ export interface Style {
   readonly nerd: boolean;
   /** Width of the terminal; undefined when the stream is no terminal, so that nothing needs to be cut. */
   readonly columns: number | undefined;
-}
-
-/** What {@linkcode styleOf} needs to know of a stream. */
-export interface StreamFacts {
-  /** Whether it is a terminal. */
-  readonly isTerminal: boolean;
-  /** The terminal's width. */
-  readonly columns: number;
-  /** Reads an environment variable; undefined when unset. */
-  readonly env: (name: string) => string | undefined;
 }
 
 /** What a colour means. */
@@ -95,13 +86,14 @@ export const PLAIN: Style = { colour: false, nerd: false, columns: undefined };
  * How text may look on a stream: no colour when it is no terminal, when `NO_COLOR` is set to anything, or when the
  * terminal is dumb; Nerd Font icons when `HELYOS_ICONS` says `nerd` in any case.
  *
- * @param stream What is known of it.
+ * @param sink The stream.
+ * @param io Where the variables come from.
  * @returns Its style.
  */
-export function styleOf(stream: StreamFacts): Style {
-  const colour = stream.isTerminal && stream.env("NO_COLOR") === undefined && stream.env("TERM") !== "dumb";
-  const nerd = stream.env("HELYOS_ICONS")?.toLowerCase() === "nerd";
-  return { colour, nerd, columns: stream.isTerminal ? stream.columns : undefined };
+export function styleOf(sink: Pick<TextSink, "isTerminal" | "columns">, io: Pick<Io, "env">): Style {
+  const colour = sink.isTerminal && io.env("NO_COLOR") === undefined && io.env("TERM") !== "dumb";
+  const nerd = io.env("HELYOS_ICONS")?.toLowerCase() === "nerd";
+  return { colour, nerd, columns: sink.isTerminal ? sink.columns : undefined };
 }
 
 /**

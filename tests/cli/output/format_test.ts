@@ -5,8 +5,8 @@ import { json } from "../../../cli/output/json.ts";
 import { failure, success, warning } from "../../../cli/output/message.ts";
 import { icon, paint, PLAIN, styleOf } from "../../../cli/output/style.ts";
 
-function stream(isTerminal: boolean, variables: Record<string, string> = {}) {
-  return { isTerminal, columns: 100, env: (name: string) => variables[name] };
+function styleWith(isTerminal: boolean, variables: Record<string, string> = {}) {
+  return styleOf({ isTerminal, columns: 100 }, { env: (name) => variables[name] });
 }
 
 Deno.test("age() names the largest unit alone", () => {
@@ -81,20 +81,20 @@ Deno.test("json() escapes what a terminal would obey, and readers get it back", 
 });
 
 Deno.test("styleOf() colours terminals alone, and heeds NO_COLOR, TERM=dumb and HELYOS_ICONS", () => {
-  deepEqual(styleOf(stream(true)), { colour: true, nerd: false, columns: 100 });
-  deepEqual(styleOf(stream(false)), PLAIN);
-  equal(styleOf(stream(true, { NO_COLOR: "0" })).colour, false);
-  equal(styleOf(stream(true, { TERM: "dumb" })).colour, false);
-  const nerd = styleOf(stream(true, { HELYOS_ICONS: "Nerd" }));
+  deepEqual(styleWith(true), { colour: true, nerd: false, columns: 100 });
+  deepEqual(styleWith(false), PLAIN);
+  equal(styleWith(true, { NO_COLOR: "0" }).colour, false);
+  equal(styleWith(true, { TERM: "dumb" }).colour, false);
+  const nerd = styleWith(true, { HELYOS_ICONS: "Nerd" });
   equal(nerd.nerd, true);
-  equal(styleOf(stream(true, { HELYOS_ICONS: "emoji" })).nerd, false);
+  equal(styleWith(true, { HELYOS_ICONS: "emoji" }).nerd, false);
   equal(icon(nerd, "node"), "\uf233");
   equal(icon(PLAIN, "node"), "◆");
   equal(paint(PLAIN, "red", "x"), "x");
 });
 
 Deno.test("success(), warning() and failure() put their mark before the first line and neutralise the rest", () => {
-  const style = styleOf(stream(true));
+  const style = styleWith(true);
   equal(success(PLAIN, "Created API token 'ci'\n\nToken:"), "✓ Created API token 'ci'\n\nToken:\n");
   equal(success(style, "Done"), "\x1b[38;5;77m✓\x1b[39m Done\n");
   equal(warning(style, "careful"), "\x1b[38;5;178m⚠\x1b[39m careful\n");
