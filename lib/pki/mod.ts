@@ -8,6 +8,15 @@
 
 // Writing: keys, requests, certificates, revocation lists.
 export * from "./errors.ts";
+export {
+  type AnyKeyAlgorithm,
+  exportPrivateKey,
+  generateKeyPair,
+  importPrivateKey,
+  type KeyAlgorithm,
+  type KeyPair,
+  type PassphraseOptions,
+} from "./key.ts";
 export * from "./pem.ts";
 
 // Reading: parse, verify, inspect, lint.

@@ -1,0 +1,176 @@
+/**
+ * Key pairs: made by the platform, read from files, written to files.
+ *
+ * @module
+ */
+import { type AnyKeyAlgorithm, type KeyAlgorithm, type KeyKind, kindOf } from "./algorithm.ts";
+import { decryptKey, encryptKey } from "./encrypted_key.ts";
+import { PkiError } from "./errors.ts";
+import { openLegacyPem } from "./legacy_pem.ts";
+import { pemDecode, pemEncode } from "./pem.ts";
+import { type PrivateKey, readEc, readPrivateKey, readRsa } from "./private_key.ts";
+import { rememberPublicKey } from "./public_key.ts";
+
+export type { AnyKeyAlgorithm, KeyAlgorithm } from "./algorithm.ts";
+
+/** A private key and its public half. */
+export interface KeyPair {
+  /** Its kind. */
+  readonly algorithm: AnyKeyAlgorithm;
+  /** What signs. */
+  readonly privateKey: CryptoKey;
+  /** What others verify with. */
+  readonly publicKey: CryptoKey;
+}
+
+/** Options of {@linkcode exportPrivateKey} and {@linkcode importPrivateKey}. */
+export interface PassphraseOptions {
+  /** What the key is, or is to be, encrypted under. */
+  readonly passphrase?: string;
+}
+
+const ALGORITHMS: ReadonlySet<string> = new Set<KeyAlgorithm>([
+  "ec-p256",
+  "ec-p384",
+  "ed25519",
+  "rsa-2048",
+  "rsa-3072",
+  "rsa-4096",
+]);
+
+/**
+ * Makes a key pair. The private key can be exported.
+ *
+ * @example
+ * ```ts
+ * import { generateKeyPair } from "@helyos/pki";
+ * import { equal } from "node:assert/strict";
+ *
+ * equal((await generateKeyPair()).algorithm, "ec-p256");
+ * equal((await generateKeyPair("ed25519")).privateKey.type, "private");
+ * ```
+ * @param algorithm What kind.
+ * @returns The pair.
+ * @throws {TypeError} If there is no such kind.
+ */
+export async function generateKeyPair(algorithm: KeyAlgorithm = "ec-p256"): Promise<KeyPair> {
+  if (!ALGORITHMS.has(algorithm)) throw new TypeError(`There is no key algorithm ${JSON.stringify(algorithm)}`);
+  const { key } = kindOf(algorithm);
+  const rsa = algorithm.startsWith("rsa-")
+    ? { modulusLength: Number(algorithm.slice(4)), publicExponent: new Uint8Array([1, 0, 1]) }
+    : {};
+  const pair = await crypto.subtle.generateKey({ ...key, ...rsa }, true, ["sign", "verify"]) as CryptoKeyPair;
+  if (algorithm === "ec-p256") rememberPublicKey(pair.publicKey, pair.privateKey);
+  return { algorithm, privateKey: pair.privateKey, publicKey: pair.publicKey };
+}
+
+/**
+ * Writes a private key as PKCS#8 PEM; under a passphrase with PBES2 (PBKDF2 with 600,000 rounds of HMAC-SHA-256,
+ * AES-256-CBC), which OpenSSL, GnuTLS, Node and Java read.
+ *
+ * @example
+ * ```ts
+ * import { exportPrivateKey, generateKeyPair, importPrivateKey } from "@helyos/pki";
+ * import { match } from "node:assert/strict";
+ *
+ * const pem = await exportPrivateKey(await generateKeyPair(), { passphrase: "correct horse" });
+ * match(pem, /BEGIN ENCRYPTED PRIVATE KEY/);
+ * await importPrivateKey(pem, { passphrase: "correct horse" });
+ * ```
+ * @param pair The pair.
+ * @param options The passphrase, if the key is to be encrypted.
+ * @returns The PEM text. Without a passphrase whoever reads it has the key: keep it in a file of mode 0600.
+ * @throws {RangeError} If the passphrase is empty.
+ * @throws {PkiError} `invalid_key` if the key cannot be exported.
+ */
+export async function exportPrivateKey(pair: KeyPair, options: PassphraseOptions = {}): Promise<string> {
+  const { passphrase } = options;
+  if (passphrase === "") throw new RangeError("Cannot encrypt a private key under an empty passphrase");
+  if (!pair.privateKey.extractable) throw new PkiError("invalid_key", "Cannot export a private key that is locked in");
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  return passphrase === undefined
+    ? pemEncode("PRIVATE KEY", pkcs8)
+    : pemEncode("ENCRYPTED PRIVATE KEY", await encryptKey(pkcs8, passphrase));
+}
+
+/**
+ * Reads a private key from PEM: PKCS#8, encrypted PKCS#8 (PBES2), `EC PRIVATE KEY`, `RSA PRIVATE KEY`, and the two
+ * latter as OpenSSL used to encrypt them. The public half is derived, and what the file states of it must agree.
+ *
+ * A passphrase that an unencrypted key does not need is ignored.
+ *
+ * @example A missing passphrase has its own code
+ * ```ts
+ * import { exportPrivateKey, generateKeyPair, importPrivateKey } from "@helyos/pki";
+ * import { rejects } from "node:assert/strict";
+ *
+ * const pem = await exportPrivateKey(await generateKeyPair(), { passphrase: "correct horse" });
+ * await rejects(() => importPrivateKey(pem), { code: "passphrase_required" });
+ * ```
+ * @param pem The text; certificates beside the key are not looked at.
+ * @param options The passphrase, if the key is encrypted.
+ * @returns The pair.
+ * @throws {PkiError} `invalid_pem`, `invalid_der`, `invalid_key`, `unsupported_key`, `passphrase_required`,
+ *   `wrong_passphrase`.
+ */
+export async function importPrivateKey(pem: string, options: PassphraseOptions = {}): Promise<KeyPair> {
+  const key = await readPem(pem, options.passphrase);
+  const kind = kindOf(key.algorithm);
+  let pair: KeyPair;
+  try {
+    const [privateKey, publicKey] = await Promise.all([
+      crypto.subtle.importKey("pkcs8", key.pkcs8 as BufferSource, kind.key, true, ["sign"]),
+      crypto.subtle.importKey("spki", key.publicKey.spki as BufferSource, kind.key, true, ["verify"]),
+    ]);
+    pair = { algorithm: key.algorithm, privateKey, publicKey };
+  } catch (cause) {
+    throw new PkiError("invalid_key", "Cannot read the private key: it is not a sound key", { cause });
+  }
+  await proveConsistent(pair, kind);
+  rememberPublicKey(pair.publicKey, key.publicKey);
+  return pair;
+}
+
+/** A key whose halves do not belong together (swapped primes, a wrong exponent) must not get to sign anything. */
+async function proveConsistent(pair: KeyPair, kind: KeyKind): Promise<void> {
+  const data = new Uint8Array(32);
+  const proven = await crypto.subtle.sign(kind.signature, pair.privateKey, data)
+    .then((signature) => crypto.subtle.verify(kind.signature, pair.publicKey, signature, data))
+    .catch(() => false);
+  if (!proven) throw new PkiError("invalid_key", "Cannot read the private key: its halves do not belong together");
+}
+
+async function readPem(pem: string, passphrase: string | undefined): Promise<PrivateKey> {
+  const legacy = openLegacyPem(pem, passphrase);
+  const blocks = legacy ?? pemDecode(pem).filter(({ label }) => label.endsWith("PRIVATE KEY"));
+  const [block, another] = blocks;
+  if (block === undefined) throw new PkiError("invalid_pem", "Cannot read PEM: there is no private key");
+  if (another !== undefined) throw new PkiError("invalid_pem", "Cannot read PEM: there are several private keys");
+  switch (block.label) {
+    case "PRIVATE KEY":
+      return readPrivateKey(block.der);
+    case "EC PRIVATE KEY":
+      return decrypted(legacy !== undefined, () => readEc(block.der));
+    case "RSA PRIVATE KEY":
+      return decrypted(legacy !== undefined, () => readRsa(block.der));
+    case "ENCRYPTED PRIVATE KEY": {
+      if (passphrase === undefined) {
+        throw new PkiError("passphrase_required", "Cannot open the private key: it is encrypted, give its passphrase");
+      }
+      const clear = await decryptKey(block.der, passphrase);
+      return decrypted(true, () => readPrivateKey(clear));
+    }
+    default:
+      throw new PkiError("unsupported_key", `Cannot work with ${block.label}: use PKCS#8, EC or RSA`);
+  }
+}
+
+/** What a wrong passphrase opens is noise; now and then the noise has a sound padding and only the DER gives it away. */
+function decrypted(wasEncrypted: boolean, read: () => PrivateKey): PrivateKey {
+  try {
+    return read();
+  } catch (cause) {
+    if (!wasEncrypted || !(cause instanceof PkiError) || cause.code !== "invalid_der") throw cause;
+    throw new PkiError("wrong_passphrase", "Cannot open the private key: the passphrase is wrong", { cause });
+  }
+}
