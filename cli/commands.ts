@@ -7,5 +7,83 @@ import type { CommandTable } from "./command.ts";
 
 /** The table of contents. */
 export const COMMANDS: CommandTable = {
+  status: {
+    summary: "Show how the cluster fares, and how it is trusted",
+    load: () => import("./commands/status.ts"),
+  },
+  pods: { summary: "List pods", load: () => import("./commands/pods.ts") },
+  deployments: { summary: "List deployments", load: () => import("./commands/deployments.ts") },
+  nodes: { summary: "List the nodes of the cluster", load: () => import("./commands/nodes.ts") },
+  routes: {
+    summary: "List routes: public domains and the deployments behind them",
+    load: () => import("./commands/routes.ts"),
+  },
+  project: {
+    summary: "Manage projects",
+    commands: {
+      list: { summary: "List projects", aliases: ["ls"], load: () => import("./commands/project/list.ts") },
+      create: { summary: "Create a project", load: () => import("./commands/project/create.ts") },
+      suspend: {
+        summary: "Suspend a project: nothing of it runs until it is resumed",
+        load: () => import("./commands/project/suspend.ts"),
+      },
+      resume: { summary: "Resume a suspended project", load: () => import("./commands/project/resume.ts") },
+      delete: {
+        summary: "Delete a project that has no deployments",
+        load: () => import("./commands/project/delete.ts"),
+      },
+    },
+  },
+  login: { summary: "Log in to a daemon and pin its CA", load: () => import("./commands/login.ts") },
+  logout: {
+    summary: "Forget a context's token; its server and pinned CA stay",
+    load: () => import("./commands/logout.ts"),
+  },
   whoami: { summary: "Show whose token this is", load: () => import("./commands/whoami.ts") },
+  auth: {
+    summary: "Manage who may call the daemon",
+    commands: {
+      token: {
+        summary: "Manage API tokens",
+        commands: {
+          create: {
+            summary: "Mint an API token; its secret is shown once",
+            load: () => import("./commands/auth/token/create.ts"),
+          },
+          ls: { summary: "List API tokens", aliases: ["list"], load: () => import("./commands/auth/token/ls.ts") },
+          revoke: {
+            summary: "Revoke an API token; it stops working at once",
+            load: () => import("./commands/auth/token/revoke.ts"),
+          },
+          rotate: {
+            summary: "Mint a new secret for a token; the old one works on for a while",
+            load: () => import("./commands/auth/token/rotate.ts"),
+          },
+        },
+      },
+    },
+  },
+  audit: { summary: "Show who changed what, when and from where", load: () => import("./commands/audit.ts") },
+  context: {
+    summary: "Switch between daemons",
+    commands: {
+      ls: {
+        summary: "List contexts; * marks the active one",
+        aliases: ["list"],
+        load: () => import("./commands/context/ls.ts"),
+      },
+      use: { summary: "Switch the active context", load: () => import("./commands/context/use.ts") },
+      current: { summary: "Show the active context", load: () => import("./commands/context/current.ts") },
+      rename: { summary: "Rename a context", load: () => import("./commands/context/rename.ts") },
+      set: {
+        summary: "Change a context's server or default project, or create a context for --server",
+        load: () => import("./commands/context/set.ts"),
+      },
+      rm: { summary: "Remove a context with its token and pinned CA", load: () => import("./commands/context/rm.ts") },
+    },
+  },
+  completions: {
+    summary: "Print a completion script for a shell",
+    load: () => import("./commands/completions.ts"),
+  },
 };

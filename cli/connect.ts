@@ -3,24 +3,38 @@
  *
  * @module
  */
-import type { Endpoint, Fetcher } from "@helyos/api";
+import type { ApiError, Endpoint, Fetcher } from "@helyos/api";
+import type { PinnedClient } from "@helyos/pinning";
 import type { Surroundings } from "./command.ts";
+import type { Context, Contexts } from "./context.ts";
+import { openContexts } from "./contexts.ts";
+import { CliError } from "./failure.ts";
+import { sayWarning } from "./say.ts";
+import { isLoopback, parseServer, serverText } from "./server.ts";
 
 /** How a server is trusted: over TLS by its pinned CA, by the system's roots, not at all; or without TLS. */
 export type TlsLabel = "pinned" | "system" | "insecure" | "http";
 
-/** A daemon that commands can call. Nothing is sent before the first call. */
-export interface Connection extends AsyncDisposable {
+/** Where a connection goes and what it carries. */
+export interface Target {
   /** Address without a trailing slash, for example `https://cluster.example:6443`. */
   readonly server: string;
   /** How it is trusted. */
   readonly tls: TlsLabel;
-  /** The pinned CA. */
+  /** The pinned CA as PEM. */
   readonly ca: string | undefined;
+  /** The token to send; undefined for none. */
+  readonly token: string | undefined;
   /** The context in effect; undefined when there is none. */
   readonly context: string | undefined;
   /** The context's default project; undefined when it has none. */
   readonly project: string | undefined;
+  /** Why the context's token and CA stay at home: its server is another one. */
+  readonly heldBack: string | undefined;
+}
+
+/** A daemon that commands can call. Nothing is sent before the first call. */
+export interface Connection extends Omit<Target, "token">, AsyncDisposable {
   /** Whether a token goes along. */
   readonly hasToken: boolean;
   /** Sends one request with the token; what goes wrong on the way is thrown as a `CliError` that names the cause. */
@@ -29,13 +43,190 @@ export interface Connection extends AsyncDisposable {
   call<Input, Output>(endpoint: Endpoint<Input, Output>, input: Input): Promise<Output>;
 }
 
+/** Where a daemon on this machine listens. */
+export const DEFAULT_SERVER = "http://localhost:6443";
+
+/** How long one request may take, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
 /**
- * Resolves which daemon to talk to, and how.
+ * Resolves which daemon to talk to, and how, and warns of what deserves it.
  *
  * @param surroundings Global options and the outside world.
  * @returns The connection, to be closed by the caller (`await using`).
  * @throws {CliError} If the server is no URL, the context is unknown or its CA is damaged.
  */
-export function connect(surroundings: Surroundings): Promise<Connection> {
-  return Promise.reject(new Error(`not connected: ${surroundings.globals.server}`));
+export async function connect(surroundings: Surroundings): Promise<Connection> {
+  const target = await resolveTarget(surroundings);
+  warnOf(target, surroundings);
+  return openConnection(target, surroundings.globals.proxy);
+}
+
+/**
+ * Resolves which daemon to talk to, and how.
+ *
+ * Flags come before variables, variables before the context, the context before the daemon on this machine. A
+ * context's token and CA go to that context's own origin and nowhere else.
+ *
+ * @param surroundings Global options and the outside world.
+ * @returns What a connection would use.
+ * @throws {CliError} If the server is no URL, the context is unknown or its CA is damaged.
+ */
+export async function resolveTarget({ globals, io }: Surroundings): Promise<Target> {
+  const contexts = await openContexts(io).read();
+  const context = contexts.active(globals.context);
+  const url = parseServer(globals.server ?? io.env("HELYOS_SERVER") ?? context?.server ?? DEFAULT_SERVER);
+  const given = globals.token ?? io.env("HELYOS_API_TOKEN");
+  const own = context?.server !== undefined && parseServer(context.server).origin === url.origin;
+  const kept = own ? context : undefined;
+  const token = given ?? kept?.token;
+  if (token !== undefined) checkToken(token);
+  return {
+    server: serverText(url),
+    tls: tlsLabel({ server: url.href, insecure: kept?.insecure, ca: kept?.ca }),
+    ca: url.protocol === "https:" && !kept?.insecure ? pinnedCa(kept) : undefined,
+    token,
+    context: context?.name,
+    project: context?.project,
+    heldBack: own || !context ? undefined : heldBack(context, { url, contexts, token }),
+  };
+}
+
+/**
+ * How a context's server is trusted, in one word.
+ *
+ * @param context The context.
+ * @returns `http`, `insecure`, `pinned` or `system`.
+ */
+export function tlsLabel(context: Pick<Context, "server" | "insecure" | "ca">): TlsLabel {
+  if (!/^https:/i.test(context.server ?? "")) return "http";
+  if (context.insecure) return "insecure";
+  return context.ca ? "pinned" : "system";
+}
+
+/**
+ * Opens a connection to a known target.
+ *
+ * @param target Where to, with what.
+ * @param proxy The HTTP proxy to go through; without one the connection is direct whatever the environment says.
+ * @returns The connection.
+ */
+export function openConnection(target: Target, proxy?: string): Connection {
+  const { token, ...rest } = target;
+  const url = new URL(target.server);
+  const prefix = url.pathname === "/" ? "" : url.pathname;
+  let client: Promise<PinnedClient> | undefined;
+  const fetch: Fetcher = async (path, init) => {
+    client ??= openClient(target, { url, proxy });
+    const headers = new Headers(init?.headers);
+    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    try {
+      return await (await client).fetch(prefix + path, { ...init, headers });
+    } catch (error) {
+      const { explainConnection } = await import("./explain.ts");
+      throw explainConnection(error, target);
+    }
+  };
+  return {
+    ...rest,
+    hasToken: token !== undefined,
+    fetch,
+    async call(endpoint, input) {
+      const { ApiError, callEndpoint } = await import("@helyos/api");
+      try {
+        return await callEndpoint(fetch, endpoint, input);
+      } catch (error) {
+        if (error instanceof CliError) throw error;
+        const explain = await import("./explain.ts");
+        if (error instanceof ApiError) throw explain.explainRefusal(error satisfies ApiError, target);
+        throw explain.explainConnection(error, target);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await (await client?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openClient(
+  { tls, ca }: Target,
+  { url, proxy }: { url: URL; proxy: string | undefined },
+): Promise<PinnedClient> {
+  const { PinnedClient } = await import("@helyos/pinning");
+  const trust = tls === "pinned" ? { ca: ca ?? "" } : tls === "http" ? "none" : tls;
+  return new PinnedClient({
+    origin: url.origin,
+    trust,
+    timeoutMs: REQUEST_TIMEOUT_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    ...(proxy === undefined ? {} : { proxy }),
+  });
+}
+
+/** The PEM text of a context's pin. Damaged means stop: other roots are never taken in its place. */
+function pinnedCa(context: Context | undefined): string | undefined {
+  if (!context?.ca) return undefined;
+  let pem: string;
+  try {
+    pem = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(context.ca));
+  } catch (cause) {
+    throw damaged(context, "it is not base64", cause);
+  }
+  if (!/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(pem)) {
+    throw damaged(context, "it holds no certificate");
+  }
+  return pem;
+}
+
+function damaged(context: Context, why: string, cause?: unknown): CliError {
+  return new CliError(`the pinned CA of context '${context.name}' is damaged: ${why}`, {
+    code: "damaged_ca",
+    hint: `Pin it again with: helyos login ${context.server} --name ${context.name}`,
+    cause,
+  });
+}
+
+function heldBack(
+  context: Context,
+  { url, contexts, token }: { url: URL; contexts: Contexts; token: string | undefined },
+): string | undefined {
+  const what = context.token !== undefined && token === undefined ? "token" : context.ca ? "pinned CA" : undefined;
+  if (what === undefined) return undefined;
+  const other = contexts.list().find((known) => known.server && URL.parse(known.server)?.origin === url.origin);
+  const advice = other ? `; use --context ${other.name}` : "";
+  return `the ${what} of context '${context.name}' is for ${context.server} and was held back from ${url.origin}${advice}`;
+}
+
+function checkToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  throw new CliError("the token contains spaces or characters that no HTTP header can carry", {
+    code: "invalid_token",
+    hint: "Paste it again: nxa-api_ followed by 64 hex digits",
+  });
+}
+
+function warnOf(target: Target, surroundings: Surroundings): void {
+  const { globals, io } = surroundings;
+  if (globals.token !== undefined) warnOfTokenOnLine(surroundings);
+  if (target.heldBack !== undefined) sayWarning(surroundings, target.heldBack);
+  if (target.tls === "http" && !isLoopback(new URL(target.server))) {
+    io.stderr.write(
+      "Warning: communicating over unencrypted HTTP. Secrets and tokens may be exposed.\n" +
+        "  Use --server https://... for production environments.\n\n",
+    );
+  }
+}
+
+/**
+ * Says that a secret among the arguments is not one for long.
+ *
+ * @param surroundings The invocation.
+ */
+export function warnOfTokenOnLine(surroundings: Surroundings): void {
+  sayWarning(
+    surroundings,
+    "a token on the command line is visible to other users and kept in the shell's history; " +
+      "use HELYOS_API_TOKEN, or helyos login with --token-stdin or --token-file",
+  );
 }

@@ -38,6 +38,4 @@ export interface Io {
   now(): Date;
   /** The bytes of a file the user named; relative to the folder the user stands in. Throws what the system throws. */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Aborts when the user interrupts. */
-  readonly signal: AbortSignal;
 }

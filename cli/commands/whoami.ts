@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
 import { connect } from "../connect.ts";
-import { printJson } from "../output/json.ts";
+import { sayJson } from "../say.ts";
 
 export default command({
   summary: "Show whose token this is",
@@ -8,7 +8,7 @@ export default command({
     const { whoami } = await import("@helyos/api");
     await using connection = await connect({ globals, io });
     const identity = await connection.call(whoami, {});
-    if (globals.json) return printJson(io, identity);
+    if (globals.json) return sayJson({ globals, io }, identity);
     const lines = [`name:  ${identity.name || "-"}`, `scope: ${identity.scope || "-"}`];
     if (identity.expires_at) lines.push(`expires: ${identity.expires_at}`);
     if (identity.last_used_at) lines.push(`last used: ${identity.last_used_at}`);

@@ -1,0 +1,195 @@
+/**
+ * The contexts' file: found, read, changed under a lock, never readable by others.
+ *
+ * @module
+ */
+import { type Contexts, Contexts as AllContexts, formatContexts, parseContexts } from "./context.ts";
+import { CliError } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { styleOf } from "./output/style.ts";
+import { warning } from "./output/message.ts";
+
+/** How long to wait for another `helyos` to finish writing. */
+const LOCK_TIMEOUT_MS = 10_000;
+
+/** Where contexts are kept. */
+export interface ContextStore {
+  /** The file. */
+  readonly path: string;
+  /** What it says now; empty when there is none. */
+  read(): Promise<Contexts>;
+  /**
+   * Changes it: reads it under the lock, so that two writers at once both take effect, and replaces it atomically.
+   * `change` may throw; nothing is written then. Gives back what was written.
+   */
+  update(change: (contexts: Contexts) => Contexts): Promise<Contexts>;
+  /** The context that was current before this one; undefined when none was. */
+  previous(): Promise<string | undefined>;
+}
+
+/**
+ * Opens the file `HELYOS_CONFIG` names, else `~/.helyos/config.toml`.
+ *
+ * @param io The outside world.
+ * @returns The store. Nothing is read yet.
+ * @throws {CliError} If neither `HELYOS_CONFIG` nor a home folder is set.
+ */
+export function openContexts(io: Pick<Io, "env" | "stderr">): ContextStore {
+  const named = io.env("HELYOS_CONFIG");
+  const home = io.env("HOME") ?? io.env("USERPROFILE");
+  if (named === undefined && home === undefined) {
+    throw new CliError("could not determine config path", {
+      code: "no_config_path",
+      hint: "Set HOME, or HELYOS_CONFIG to the file to use",
+    });
+  }
+  const path = named ?? `${home}/.helyos/config.toml`;
+  const warn = (text: string) => io.stderr.write(warning(styleOf(io.stderr, io), text));
+  return storeAt({ path, ownsFolder: named === undefined, warn });
+}
+
+interface Place {
+  readonly path: string;
+  /** The folder is Helyos's own, so its mode is ours to tighten. */
+  readonly ownsFolder: boolean;
+  readonly warn: (text: string) => void;
+}
+
+function storeAt(place: Place): ContextStore {
+  const { path } = place;
+  return {
+    path,
+    async read() {
+      try {
+        return parseContexts(await readTight(place));
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return new AllContexts();
+        place.warn(`could not read config file ${path}: ${reasonOf(error)}`);
+        return new AllContexts();
+      }
+    },
+    async update(change) {
+      await makeFolder(place);
+      using _lock = await lock(sidecar(path, "lock"));
+      const old = await readOrNothing(path);
+      const before = parseContexts(old ?? "");
+      const after = change(before);
+      const text = formatContexts(after);
+      const replace = (target: string, content: string) =>
+        replaceFile(target, { content, beside: sidecar(path, "tmp") });
+      if (old !== undefined) await replace(sidecar(path, "bak"), withoutLostSecrets(old, after));
+      await replace(path, text);
+      const left = before.current;
+      // A renamed or removed context is not one to go back to.
+      if (left !== undefined && left !== after.current && after.has(left)) {
+        await replace(sidecar(path, "previous"), `${left}\n`);
+      }
+      return after;
+    },
+    async previous() {
+      return (await readOrNothing(sidecar(path, "previous")))?.trim() || undefined;
+    },
+  };
+}
+
+/** `config.toml` → `config.toml.bak`; any other extension gives way to `.toml` first, as it always did. */
+function sidecar(path: string, extension: string): string {
+  const folder = path.slice(0, path.lastIndexOf("/") + 1);
+  const name = path.slice(folder.length);
+  const dot = name.lastIndexOf(".");
+  return `${folder}${dot > 0 ? name.slice(0, dot) : name}.toml.${extension}`;
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
+}
+
+async function makeFolder({ path, ownsFolder }: Place): Promise<void> {
+  const folder = folderOf(path);
+  await orExplain(`cannot create ${folder}`, () => Deno.mkdir(folder, { recursive: true, mode: 0o700 }));
+  if (!ownsFolder) return;
+  const { mode } = await Deno.stat(folder);
+  if (mode !== null && (mode & 0o077) !== 0) await Deno.chmod(folder, 0o700).catch(ignore);
+}
+
+/** Reads the file; one that others could read is closed to them and its owner told, since the token may be known. */
+async function readTight({ path, warn }: Place): Promise<string> {
+  const { mode } = await Deno.stat(path);
+  if (mode !== null && (mode & 0o077) !== 0) {
+    const tightened = await Deno.chmod(path, 0o600).then(() => true, () => false);
+    const now = tightened ? "It is yours alone now" : "Close it with: chmod 600";
+    warn(`${path} was open to other users of this machine. ${now}; rotate its tokens if others could read it`);
+  }
+  return await Deno.readTextFile(path);
+}
+
+async function readOrNothing(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new CliError(`could not read config file ${path}: ${reasonOf(error)}`, {
+      code: "config_unreadable",
+      hint: "Nothing was changed",
+      cause: error,
+    });
+  }
+}
+
+/** Held until the file is closed, also by the system when the process dies. */
+async function lock(path: string): Promise<Deno.FsFile> {
+  const file = await orExplain(
+    `cannot write ${path}`,
+    () => Deno.open(path, { read: true, write: true, create: true, mode: 0o600 }),
+  );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), LOCK_TIMEOUT_MS));
+  const won = await Promise.race([file.lock(true), late]).finally(() => clearTimeout(timer));
+  if (won !== "late") return file;
+  throw new CliError(`another helyos has held ${path} for ${LOCK_TIMEOUT_MS / 1000} seconds`, {
+    code: "config_locked",
+    hint: "Nothing was changed; try again when it is done",
+  });
+}
+
+/** Writes beside the file and renames, so that it is the old or the new one at every instant, 0600 from the first. */
+async function replaceFile(path: string, { content, beside }: { content: string; beside: string }): Promise<void> {
+  await orExplain(`cannot write ${path}`, async () => {
+    await Deno.remove(beside).catch(ignore);
+    {
+      using file = await Deno.open(beside, { write: true, createNew: true, mode: 0o600 });
+      let bytes = new TextEncoder().encode(content);
+      while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
+      await file.sync();
+    }
+    await Deno.rename(beside, path);
+  });
+}
+
+/** Anything that looks like a secret of ours, wherever it stands. */
+const TOKEN = /nxa-api_[0-9A-Za-z]+/g;
+
+/** The old text without the lines that hold a token which is no longer in use. */
+function withoutLostSecrets(old: string, now: Contexts): string {
+  const kept = new Set(now.list().map((context) => context.token));
+  const lost = parseContexts(old).list().flatMap(({ token }) => token && !kept.has(token) ? [token] : []);
+  const holds = (line: string) =>
+    lost.some((token) => line.includes(token)) ||
+    Array.from(line.matchAll(TOKEN), ([token]) => token).some((token) => !kept.has(token));
+  return old.split("\n").filter((line) => !holds(line)).join("\n");
+}
+
+async function orExplain<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new CliError(`${what}: ${reasonOf(error)}`, { code: "config_unwritable", cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function ignore(): void {}

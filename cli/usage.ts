@@ -1,0 +1,36 @@
+/**
+ * How a command and its options are spelled, in one line each.
+ *
+ * @module
+ */
+import type { Command, Option } from "./command.ts";
+
+/**
+ * An option as messages name it.
+ *
+ * @param name Its long spelling without dashes.
+ * @param option The option.
+ * @returns For example `--ttl <SECS>`.
+ */
+export function optionSpelling(name: string, option: Option): string {
+  return option.value === undefined ? `--${name}` : `--${name} <${option.value}>`;
+}
+
+/**
+ * The line after `Usage:`.
+ *
+ * @param words The command's words; none for the program itself.
+ * @param command The command; without one the words name a group.
+ * @returns For example `helyos logs [OPTIONS] <NAME>`.
+ */
+export function usageLine(words: readonly string[], command?: Command): string {
+  const parts = ["helyos", ...words, "[OPTIONS]"];
+  if (!command) return [...parts, "<COMMAND>"].join(" ");
+  for (const [name, option] of Object.entries(command.options ?? {})) {
+    if (option.required) parts.push(optionSpelling(name, option));
+  }
+  for (const [name, positional] of Object.entries(command.positionals ?? {})) {
+    parts.push(positional.optional ? `[${name}]` : `<${name}>`);
+  }
+  return parts.join(" ");
+}
