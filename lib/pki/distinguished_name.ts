@@ -163,7 +163,6 @@ function attributeKey(attribute: NameAttribute): string {
 
 /** RFC 4518 §2: what is left of a string when only what counts in a comparison stays. */
 function prepared(text: string): string {
-  // deno-lint-ignore no-control-regex
   if (!/^[\x20-\x7e]*$/.test(text)) {
     text = text
       // §2.2 Map: what prints nothing goes, what separates becomes a space.
