@@ -16,6 +16,7 @@ const PASSING = new Set([
   "refused",
   "timeout",
   "unreachable",
+  "disconnected",
   "protocol",
   "aborted",
   "connection_failed",

@@ -13,10 +13,10 @@ const SOON_DAYS = 20;
 
 export default command({
   summary: "Show how the cluster fares, and how it is trusted",
-  details:
-    "Exits with 1 when the daemon cannot be reached, is not the one that was pinned, or does not accept the token,\n" +
-    "and says which. --wait tries again until it answers: a daemon that starts up, a network that comes up. What will\n" +
-    "not pass by itself, such as another certificate than the pinned one, fails at once all the same.",
+  details: `
+Exits with 1 when the daemon cannot be reached, is not the one that was pinned, or does not accept the token, and says
+which. --wait tries again until it answers: a daemon that starts up, a network that comes up. What will not pass by
+itself, such as another certificate than the pinned one, fails at once all the same.`,
   options: {
     wait: { summary: "Wait up to this long for a healthy answer", value: "SECS", read: readDuration },
   },

@@ -83,15 +83,15 @@ const NERD_ICONS: Readonly<Record<IconName, string>> = {
 export const PLAIN: Style = { colour: false, nerd: false, columns: undefined };
 
 /**
- * How text may look on a stream: no colour when it is no terminal, when `NO_COLOR` is set to anything, or when the
- * terminal is dumb; Nerd Font icons when `HELYOS_ICONS` says `nerd` in any case.
+ * How text may look on a stream: no colour when it is no terminal or when `NO_COLOR` is set to anything; Nerd Font icons
+ * when `HELYOS_ICONS` says `nerd` in any case.
  *
  * @param sink The stream.
  * @param io Where the variables come from.
  * @returns Its style.
  */
 export function styleOf(sink: Pick<TextSink, "isTerminal" | "columns">, io: Pick<Io, "env">): Style {
-  const colour = sink.isTerminal && io.env("NO_COLOR") === undefined && io.env("TERM") !== "dumb";
+  const colour = sink.isTerminal && io.env("NO_COLOR") === undefined;
   const nerd = io.env("HELYOS_ICONS")?.toLowerCase() === "nerd";
   return { colour, nerd, columns: sink.isTerminal ? sink.columns : undefined };
 }

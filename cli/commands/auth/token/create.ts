@@ -7,10 +7,11 @@ import { printNewToken } from "../../../new_token.ts";
 
 export default command({
   summary: "Mint an API token; its secret is shown once",
-  details:
-    "--ttl takes whole seconds, or a whole number with s, m, h or d behind it: 3600, 90m, 30d. Without it, and for\n" +
-    "zero or less (spelled --ttl=-5), the token never expires.\n\n" +
-    "A token of scope 'read' changes nothing, 'deploy' runs workloads and manages projects, 'admin' may do everything.",
+  details: `
+--ttl takes whole seconds, or a whole number with s, m, h or d behind it: 3600, 90m, 30d. Without it, and for zero or
+less (spelled --ttl=-5), the token never expires.
+
+A token of scope 'read' changes nothing, 'deploy' runs workloads and manages projects, 'admin' may do everything.`,
   positionals: { NAME: { summary: "What to call it" } },
   options: {
     ttl: { summary: "Expire after this long (default: never)", value: "SECS", read: readSeconds },

@@ -12,8 +12,9 @@ const DEFAULT_OVERLAP_SECONDS = 3_600;
 
 export default command({
   summary: "Mint a new secret for a token; the old one works on for a while",
-  details: "--overlap takes whole seconds, or a whole number with s, m, h or d behind it: 0, 3600, 2h, 1d.\n" +
-    "With 0 the old secret stops working at once.",
+  details: `
+--overlap takes whole seconds, or a whole number with s, m, h or d behind it: 0, 3600, 2h, 1d. With 0 the old secret
+stops working at once.`,
   positionals: { NAME: { summary: "Which token" } },
   options: {
     overlap: { summary: "How long the old secret keeps working (default: 1h)", value: "SECS", read: readDuration },
