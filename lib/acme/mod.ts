@@ -1,0 +1,34 @@
+/**
+ * Certificates from an ACME server such as Let's Encrypt: accounts, orders, challenges, renewal.
+ *
+ * RFC 8555 (ACME), RFC 9773 (renewal information), certificate profiles. Nothing is stored here: what must survive a crash is handed to
+ * you first, and every step can be repeated.
+ *
+ * @module
+ */
+export {
+  AcmeClient,
+  type AcmeClientOptions,
+  type Authorization,
+  certificateId,
+  type Challenge,
+  type Directory,
+  type Identifier,
+  type NewAccount,
+  type NewOrder,
+  type Order,
+  type RenewalInfo,
+} from "./client.ts";
+export { AcmeError, type AcmeErrorCode, type AcmeErrorDetails } from "./errors.ts";
+export { obtainCertificate, type ObtainedCertificate, type ObtainOptions } from "./obtain.ts";
+export { explainProblem, type Problem, readProblem } from "./problem.ts";
+export { nextAttempt, type RenewalInput, renewalTime } from "./renewal.ts";
+export {
+  type ChallengeAnswer,
+  type ChallengeType,
+  type DnsHookOptions,
+  dnsHookSolver,
+  type HttpSolver,
+  httpSolver,
+  type Solver,
+} from "./solver.ts";

@@ -1,0 +1,146 @@
+/**
+ * Ways to prove that a name is ours (RFC 8555 §8).
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { AcmeError } from "./errors.ts";
+import { base64url } from "./jws.ts";
+
+/** The kinds of challenge that RFC 8555 §8 defines for DNS names. */
+export type ChallengeType = "http-01" | "dns-01";
+
+/** What a solver must put in place. */
+export interface ChallengeAnswer {
+  /** The name to prove, without the `*.` of a wildcard. */
+  readonly name: string;
+  /** The challenge's token. */
+  readonly token: string;
+  /** What an HTTP-01 answer says: token and account thumbprint. */
+  readonly keyAuthorization: string;
+  /** Name of the TXT record of a DNS-01 answer. */
+  readonly recordName: string;
+  /** Text of the TXT record of a DNS-01 answer (RFC 8555 §8.4). */
+  readonly recordValue: string;
+}
+
+/** Puts answers to challenges in place and takes them away again. */
+export interface Solver {
+  /** The kind it solves. */
+  readonly type: ChallengeType;
+  /** Puts the answer in place; resolves once it can be seen from outside. Doing it twice must do no harm. */
+  present(answer: ChallengeAnswer, signal: AbortSignal): Promise<void>;
+  /** Takes it away, whatever became of the order. */
+  cleanUp(answer: ChallengeAnswer): Promise<void>;
+}
+
+/** What a solver is told about one challenge. */
+export function challengeAnswer(name: string, token: string, keyAuthorization: string): ChallengeAnswer {
+  const digest = createHash("sha256").update(keyAuthorization).digest();
+  return { name, token, keyAuthorization, recordName: `_acme-challenge.${name}`, recordValue: base64url(digest) };
+}
+
+/** Answers HTTP-01 challenges from memory: whatever serves port 80 asks {@linkcode HttpSolver.answer}. */
+export interface HttpSolver extends Solver {
+  /**
+   * What to answer to a request for a path.
+   *
+   * @param path The path of the URL.
+   * @returns The body, of type `application/octet-stream`; undefined for every other path.
+   */
+  answer(path: string): string | undefined;
+}
+
+/**
+ * Solves HTTP-01 (RFC 8555 §8.3).
+ *
+ * @example
+ * ```ts
+ * import { httpSolver } from "@helyos/acme";
+ * import { equal } from "node:assert/strict";
+ *
+ * const solver = httpSolver();
+ * equal(solver.answer("/.well-known/acme-challenge/unknown"), undefined);
+ * ```
+ * @returns A solver; connect its `answer` to port 80.
+ */
+export function httpSolver(): HttpSolver {
+  const answers = new Map<string, string>();
+  return {
+    type: "http-01",
+    present({ token, keyAuthorization }) {
+      answers.set(token, keyAuthorization);
+      return Promise.resolve();
+    },
+    cleanUp({ token }) {
+      answers.delete(token);
+      return Promise.resolve();
+    },
+    answer(path) {
+      const token = path.match(/^\/\.well-known\/acme-challenge\/([\w-]+)$/)?.[1];
+      return token === undefined ? undefined : answers.get(token);
+    },
+  };
+}
+
+/** Options of {@linkcode dnsHookSolver}. */
+export interface DnsHookOptions {
+  /** The program to run. */
+  readonly program: string;
+  /**
+   * How long it may take, in milliseconds.
+   * @default {120000}
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Solves DNS-01 (RFC 8555 §8.4) with a program of yours, which it calls as `PROGRAM present NAME VALUE` and `PROGRAM cleanup NAME
+ * VALUE`, where NAME is the TXT record's full name and VALUE its text. `present` must end once every authoritative server answers with the
+ * record. Needs permission to run the program.
+ *
+ * @example
+ * ```ts
+ * import { dnsHookSolver } from "@helyos/acme";
+ * import { equal } from "node:assert/strict";
+ *
+ * equal(dnsHookSolver({ program: "/usr/local/bin/dns-hook" }).type, "dns-01");
+ * ```
+ * @param options The program and its patience.
+ * @returns A solver.
+ */
+export function dnsHookSolver(options: DnsHookOptions): Solver {
+  const run = (verb: string, answer: ChallengeAnswer, signal?: AbortSignal) =>
+    runHook(options, [verb, answer.recordName, answer.recordValue], signal);
+  return {
+    type: "dns-01",
+    present: (answer, signal) => run("present", answer, signal),
+    cleanUp: (answer) => run("cleanup", answer),
+  };
+}
+
+function runHook(options: DnsHookOptions, args: readonly string[], signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(options.program, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      timeout: options.timeoutMs ?? 120_000,
+      ...(signal ? { signal } : {}),
+    });
+    let said = "";
+    child.stderr.on("data", (chunk: Uint8Array) => {
+      if (said.length < 4096) said += new TextDecoder().decode(chunk);
+    });
+    const fail = (why: string, cause?: Error) =>
+      reject(
+        new AcmeError("unsupported", `Cannot ${args[0]} the DNS record ${args[1]}: ${options.program} ${why}`, {
+          cause,
+        }),
+      );
+    child.on("error", (cause: Error) => fail(`could not be run: ${cause.message}`, cause));
+    child.on("close", (code: number | null, killedBy: string | null) => {
+      if (code === 0) resolve();
+      else fail(killedBy ? `was stopped by ${killedBy}` : `ended with code ${code}: ${said.trim()}`);
+    });
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * Against real pebble: account, order, challenge, certificate, renewal information, and the ways it goes wrong.
+ */
+import { equal, match, notEqual, ok, rejects } from "node:assert/strict";
+import { createServer, type Server } from "node:http";
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AcmeClient, certificateId, dnsHookSolver, type HttpSolver, httpSolver, obtainCertificate } from "@helyos/acme";
+import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
+import { freePort, type Pebble, startPebble } from "../../support/pebble.ts";
+import { temporaryFolder } from "../../support/process.ts";
+import { lacking } from "../../support/tools.ts";
+
+const ignore = lacking("pebble", "pebble-challtestsrv");
+
+async function serveChallenges(solver: HttpSolver, port: number): Promise<AsyncDisposable> {
+  const server: Server = createServer((request, response) => {
+    const answer = solver.answer(request.url ?? "");
+    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/octet-stream" });
+    response.end(answer);
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function registered(pebble: Pebble): Promise<AcmeClient> {
+  const client = new AcmeClient({
+    directoryUrl: pebble.directoryUrl,
+    accountKey: await generateKeyPair(),
+    ca: pebble.ca,
+  });
+  await client.register({ emails: ["ops@example.com"] });
+  return client;
+}
+
+Deno.test({
+  name: "obtainCertificate() gets a certificate that verifies under pebble's root, with 5 % of nonces refused",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const solver = httpSolver();
+    await using _server = await serveChallenges(solver, pebble.httpPort);
+    const key = await generateKeyPair();
+    const names = ["api.example.com", "www.example.com"];
+    const { chainPem, orderUrl } = await obtainCertificate({ client, names, key, solvers: [solver] });
+    match(orderUrl, /^https:/);
+    const [leaf, ...intermediates] = parseCertificates(chainPem);
+    const result = await verifyChain(leaf!.der, intermediates.map((one) => one.der), [await pebble.root()], {
+      at: new Date(),
+      name: { dns: "www.example.com" },
+      purpose: "server",
+    });
+    equal(result.ok, true, JSON.stringify(result));
+    equal(solver.answer("/.well-known/acme-challenge/x"), undefined, "answers are taken away");
+  },
+});
+
+Deno.test({
+  name: "obtainCertificate() takes up an order after a crash at each step and gets one certificate",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const solver = httpSolver();
+    await using _server = await serveChallenges(solver, pebble.httpPort);
+    const key = await generateKeyPair();
+    const names = ["crash.example.com"];
+    // Crash right after the order was saved.
+    let orderUrl = "";
+    await rejects(() =>
+      obtainCertificate({
+        client,
+        names,
+        key,
+        solvers: [solver],
+        onOrder(url) {
+          orderUrl = url;
+          throw new Error("killed");
+        },
+      }), /killed/);
+    notEqual(orderUrl, "");
+    const placed: string[] = [];
+    const onOrder = (url: string) => Promise.resolve(void placed.push(url));
+    const first = await obtainCertificate({ client, names, key, solvers: [solver], orderUrl, onOrder });
+    // Crash after it was signed, before it was saved: only fetched again.
+    const again = await obtainCertificate({ client, names, key, solvers: [solver], orderUrl, onOrder });
+    equal(again.chainPem, first.chainPem);
+    equal(placed.length, 0, "no other order was placed");
+  },
+});
+
+Deno.test({
+  name: "obtainCertificate() starts a new order when the saved one is gone, as after a restart of the CA",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const solver = httpSolver();
+    await using _server = await serveChallenges(solver, pebble.httpPort);
+    const orderUrl = (await client.newOrder({ identifiers: [{ type: "dns", value: "lost.example.com" }] })).url;
+    await pebble.restart();
+    await client.register();
+    const { chainPem } = await obtainCertificate({
+      client,
+      names: ["lost.example.com"],
+      key: await generateKeyPair(),
+      solvers: [solver],
+      orderUrl,
+    });
+    match(chainPem, /BEGIN CERTIFICATE/);
+  },
+});
+
+Deno.test({
+  name: "obtainCertificate() reports a wrong answer as challenge_failed, with the CA's words",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const lying = { ...httpSolver(), answer: () => "something else" };
+    await using _server = await serveChallenges(lying, pebble.httpPort);
+    await rejects(
+      obtainCertificate({ client, names: ["bad.example.com"], key: await generateKeyPair(), solvers: [lying] }),
+      (error: { code: string; problem: { detail: string } }) => {
+        equal(error.code, "challenge_failed");
+        ok(error.problem.detail.length > 0);
+        return true;
+      },
+    );
+  },
+});
+
+Deno.test({
+  name: "obtainCertificate() refuses a wildcard without a solver for dns-01 and gets it with one",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const names = ["*.example.com"];
+    const key = await generateKeyPair();
+    await rejects(obtainCertificate({ client, names, key, solvers: [httpSolver()] }), { code: "unsupported" });
+
+    await using folder = await temporaryFolder();
+    const program = join(folder.path, "hook");
+    await writeFile(
+      program,
+      `#!/bin/sh
+case $1 in
+present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+    );
+    await chmod(program, 0o700);
+    const { chainPem } = await obtainCertificate({
+      client,
+      names,
+      key,
+      solvers: [httpSolver(), dnsHookSolver({ program })],
+    });
+    equal(parseCertificates(chainPem)[0]!.names[0]!.value, "*.example.com");
+  },
+});
+
+Deno.test("dnsHookSolver() tells what a failing program said", async () => {
+  await using folder = await temporaryFolder();
+  const program = join(folder.path, "hook");
+  await writeFile(program, "#!/bin/sh\necho zone is locked >&2\nexit 3\n");
+  await chmod(program, 0o700);
+  const answer = {
+    name: "a.example",
+    token: "t",
+    keyAuthorization: "k",
+    recordName: "_acme-challenge.a.example",
+    recordValue: "v",
+  };
+  await rejects(dnsHookSolver({ program }).present(answer, AbortSignal.timeout(10_000)), /code 3: zone is locked/);
+  await rejects(dnsHookSolver({ program: join(folder.path, "none") }).cleanUp(answer), /could not be run/);
+});
+
+Deno.test({
+  name: "AcmeClient renews by the CA's wish: window, identifier and replaces",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using client = await registered(pebble);
+    const solver = httpSolver();
+    await using _server = await serveChallenges(solver, pebble.httpPort);
+    const names = ["ari.example.com"];
+    const key = await generateKeyPair();
+    const first = await obtainCertificate({ client, names, key, solvers: [solver], profile: "shortlived" });
+    const leaf = parseCertificate(parseCertificates(first.chainPem)[0]!.der);
+    ok(leaf.notAfter.getTime() - leaf.notBefore.getTime() < 7 * 86_400_000, "the profile's life");
+    const info = await client.renewalInfo(leaf.der);
+    ok(info && info.start < info.end && info.end <= leaf.notAfter);
+    ok(info.retryAt, "pebble says when to ask again");
+    const replaces = certificateId(leaf.der);
+    const second = await obtainCertificate({ client, names, key, solvers: [solver], replaces });
+    notEqual(second.chainPem, first.chainPem);
+    // Replaced already: the order goes through without the link (RFC 9773 §5).
+    const third = await obtainCertificate({ client, names, key, solvers: [solver], replaces });
+    notEqual(third.chainPem, second.chainPem);
+    await client.revoke(leaf.der, 1);
+    await rejects(client.revoke(leaf.der, 1), { name: "AcmeError" });
+  },
+});
+
+Deno.test({
+  name: "AcmeClient refuses a server it cannot trust or reach, and says which",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const accountKey = await generateKeyPair();
+    await using untrusting = new AcmeClient({ directoryUrl: pebble.directoryUrl, accountKey });
+    await rejects(untrusting.directory(), { code: "untrusted" });
+    const nowhere = `https://localhost:${await freePort()}/dir`;
+    await using lost = new AcmeClient({ directoryUrl: nowhere, accountKey, ca: pebble.ca });
+    await rejects(lost.directory(), { code: "unreachable" });
+    await using clear = new AcmeClient({ directoryUrl: "http://localhost/dir", accountKey });
+    await rejects(clear.directory(), { code: "protocol" });
+  },
+});
+
+Deno.test({
+  name: "AcmeClient.register() finds the account a key already has",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const accountKey = await generateKeyPair();
+    const options = { directoryUrl: pebble.directoryUrl, accountKey, ca: pebble.ca };
+    await using one = new AcmeClient(options);
+    await using two = new AcmeClient(options);
+    equal(await one.register({ emails: ["ops@example.com"] }), await two.register());
+  },
+});
