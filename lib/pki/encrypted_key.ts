@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { createCipheriv, createDecipheriv, getCiphers, pbkdf2, scrypt } from "node:crypto";
-import { promisify } from "node:util";
 import { countOf, type DerReader, oidOf, readWhole, Tag } from "./der.ts";
 import { integer, NULL, objectIdentifier, octetString, sequence } from "./encode.ts";
 import { PkiError } from "./errors.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 
 const PBES2 = "1.2.840.113549.1.5.13";
 const PBKDF2 = "1.2.840.113549.1.5.12";
@@ -39,13 +38,41 @@ const ITERATIONS = 600_000;
 const MOST_ITERATIONS = 10_000_000;
 const MOST_SCRYPT_BYTES = 256 * 1024 * 1024;
 
-const derivePbkdf2 = promisify(pbkdf2);
-const deriveScrypt = promisify(scrypt) as (
-  passphrase: string,
-  salt: Uint8Array,
-  length: number,
-  options: { N: number; r: number; p: number; maxmem: number },
-) => Promise<Uint8Array>;
+interface Pbkdf2 {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  readonly length: number;
+  readonly digest: string;
+}
+
+// Off this thread, both: they are slow on purpose.
+function derivePbkdf2(passphrase: string, { salt, iterations, length, digest }: Pbkdf2): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  nodeCrypto().pbkdf2(
+    passphrase,
+    salt,
+    iterations,
+    length,
+    digest,
+    (error, key) => error ? reject(error) : resolve(key),
+  );
+  return promise;
+}
+
+interface Scrypt {
+  readonly salt: Uint8Array;
+  readonly length: number;
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+function deriveScrypt(passphrase: string, { salt, length, ...cost }: Scrypt): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const options = { ...cost, maxmem: 2 * MOST_SCRYPT_BYTES };
+  nodeCrypto().scrypt(passphrase, salt, length, options, (error, key) => error ? reject(error) : resolve(key));
+  return promise;
+}
 
 /**
  * Encrypts a private key under a passphrase: PBKDF2 with HMAC-SHA-256, AES-256-CBC, as every tool reads it.
@@ -57,8 +84,8 @@ const deriveScrypt = promisify(scrypt) as (
 export async function encryptKey(pkcs8: Uint8Array, passphrase: string): Promise<Uint8Array> {
   const salt = crypto.getRandomValues(new Uint8Array(16));
   const iv = crypto.getRandomValues(new Uint8Array(16));
-  const key = await derivePbkdf2(passphrase, salt, ITERATIONS, 32, "sha256");
-  const cipher = createCipheriv("aes-256-cbc", key, iv);
+  const key = await derivePbkdf2(passphrase, { salt, iterations: ITERATIONS, length: 32, digest: "sha256" });
+  const cipher = nodeCrypto().createCipheriv("aes-256-cbc", key, iv);
   const sealed = Uint8Array.from([...cipher.update(pkcs8), ...cipher.final()]);
   return sequence(
     sequence(
@@ -101,7 +128,7 @@ export async function decryptKey(der: Uint8Array, passphrase: string): Promise<U
 
   const cipherId = oidOf(encryption.read(Tag.OID, "a cipher"), "a cipher");
   const cipher = Object.hasOwn(CIPHERS, cipherId) ? CIPHERS[cipherId]! : unsupported(`the cipher ${cipherId}`);
-  if (!getCiphers().includes(cipher.name)) unsupported(`the cipher ${cipher.name}`);
+  if (!nodeCrypto().getCiphers().includes(cipher.name)) unsupported(`the cipher ${cipher.name}`);
   const iv = encryption.read(Tag.OCTET_STRING, "an initialization vector").content;
   encryption.end("an encryption");
   if (iv.length !== cipher.block) throw new PkiError("invalid_der", "Cannot read DER: an initialization vector");
@@ -111,7 +138,7 @@ export async function decryptKey(der: Uint8Array, passphrase: string): Promise<U
 
   const key = await derive(derivation, passphrase, cipher.key);
   try {
-    const opener = createDecipheriv(cipher.name, key, iv);
+    const opener = nodeCrypto().createDecipheriv(cipher.name, key, iv);
     return Uint8Array.from([...opener.update(sealed), ...opener.final()]);
   } catch (cause) {
     throw new PkiError("wrong_passphrase", "Cannot open the private key: the passphrase is wrong", { cause });
@@ -134,7 +161,7 @@ function derive(derivation: DerReader, passphrase: string, length: number): Prom
     const digest = parameters.done ? "sha1" : digestOf(parameters.enter(Tag.SEQUENCE, "a pseudorandom function"));
     parameters.end("key derivation parameters");
     if (iterations < 1 || iterations > MOST_ITERATIONS) unsupported(`an iteration count of ${iterations}`);
-    return derivePbkdf2(passphrase, salt, iterations, length, digest);
+    return derivePbkdf2(passphrase, { salt, iterations, length, digest });
   }
   if (id === SCRYPT) {
     // RFC 7914 §7.1.
@@ -143,7 +170,7 @@ function derive(derivation: DerReader, passphrase: string, length: number): Prom
     parameters.end("key derivation parameters");
     const sound = N > 1 && Number.isInteger(Math.log2(N)) && r >= 1 && p >= 1 && p <= 16;
     if (!sound || 128 * N * r > MOST_SCRYPT_BYTES) unsupported(`scrypt with N=${N}, r=${r}, p=${p}`);
-    return deriveScrypt(passphrase, salt, length, { N, r, p, maxmem: 2 * MOST_SCRYPT_BYTES });
+    return deriveScrypt(passphrase, { salt, length, N, r, p });
   }
   return unsupported(`the key derivation ${id}`);
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { createDecipheriv, createHash, getCiphers } from "node:crypto";
 import { PkiError } from "./errors.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 import { type PemBlock, pemDecode } from "./pem.ts";
 
 const BLOCK = new RegExp(
@@ -37,7 +37,7 @@ export function openLegacyPem(pem: string, passphrase: string | undefined): PemB
   const plain = pem.replace(headers, () => `-----BEGIN ${label}-----\n`);
   const blocks = pemDecode(plain).filter((block) => block.label.endsWith("PRIVATE KEY"));
   const cipher = Object.hasOwn(CIPHERS, name) ? CIPHERS[name]! : undefined;
-  if (cipher === undefined || !getCiphers().includes(name.toLowerCase())) {
+  if (cipher === undefined || !nodeCrypto().getCiphers().includes(name.toLowerCase())) {
     throw new PkiError("unsupported_key", `Cannot open the private key: cipher ${name}`);
   }
   if (hex.length !== cipher.iv * 2) throw new PkiError("invalid_pem", "Cannot read PEM: DEK-Info is malformed");
@@ -47,7 +47,11 @@ export function openLegacyPem(pem: string, passphrase: string | undefined): PemB
   const iv = Uint8Array.fromHex(hex);
   return blocks.map(({ label, der }) => {
     try {
-      const opener = createDecipheriv(name.toLowerCase(), deriveKey(passphrase, iv.subarray(0, 8), cipher.key), iv);
+      const opener = nodeCrypto().createDecipheriv(
+        name.toLowerCase(),
+        deriveKey(passphrase, iv.subarray(0, 8), cipher.key),
+        iv,
+      );
       return { label, der: Uint8Array.from([...opener.update(der), ...opener.final()]) };
     } catch (cause) {
       throw new PkiError("wrong_passphrase", "Cannot open the private key: the passphrase is wrong", { cause });
@@ -60,7 +64,7 @@ function deriveKey(passphrase: string, salt: Uint8Array, length: number): Uint8A
   const key = new Uint8Array(length);
   let digest = new Uint8Array(0);
   for (let at = 0; at < length; at += 16) {
-    digest = new Uint8Array(createHash("md5").update(digest).update(passphrase).update(salt).digest());
+    digest = new Uint8Array(nodeCrypto().createHash("md5").update(digest).update(passphrase).update(salt).digest());
     key.set(digest.subarray(0, Math.min(16, length - at)), at);
   }
   return key;

@@ -8,6 +8,7 @@
 
 // Writing: keys, requests, certificates, revocation lists.
 export * from "./errors.ts";
+export * from "./pem.ts";
 export {
   type AnyKeyAlgorithm,
   exportPrivateKey,
@@ -17,7 +18,17 @@ export {
   type KeyPair,
   type PassphraseOptions,
 } from "./key.ts";
-export * from "./pem.ts";
+export type { Issuer } from "./issuer.ts";
+export {
+  createRootCa,
+  issueCertificate,
+  type IssuedCertificate,
+  type IssueOptions,
+  type RootCaOptions,
+} from "./issue.ts";
+export type { ProfileName } from "./profile.ts";
+export type { SubjectNames } from "./subject.ts";
+export type { PathLength, PermittedNames } from "./write_extension.ts";
 
 // Reading: parse, verify, inspect, lint.
 export {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { createPrivateKey, createPublicKey } from "node:crypto";
 import { type AnyKeyAlgorithm, KeyId, kindOf } from "./algorithm.ts";
 import { countOf, DerReader, type DerValue, integerOf, oidOf, readWhole, sameBytes, Tag } from "./der.ts";
 import { bitString, constructed, integer, objectIdentifier, octetString, sequence } from "./encode.ts";
 import { PkiError } from "./errors.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 import { type PublicKey, readPublicKey } from "./public_key.ts";
 
 /** A private key that has been read and judged. */
@@ -142,6 +142,7 @@ function finish(pkcs8: Uint8Array): PrivateKey {
 function derivePublic(pkcs8: Uint8Array): PublicKey {
   let spki: Uint8Array;
   try {
+    const { createPrivateKey, createPublicKey } = nodeCrypto();
     const key = createPrivateKey({ key: pkcs8 as never, format: "der", type: "pkcs8" });
     spki = new Uint8Array(createPublicKey(key).export({ type: "spki", format: "der" }));
   } catch (cause) {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { type AnyKeyAlgorithm, KeyId, type KeyKind, kindOf } from "./algorithm.ts";
 import { bitStringOf, DerReader, hexOf, integerOctets, oidOf, readWhole, Tag } from "./der.ts";
 import { bitString, sequence } from "./encode.ts";
 import { PkiError } from "./errors.ts";
+import { nodeCrypto } from "./node_crypto.ts";
 
 /** A public key that may stand in a certificate. */
 export interface PublicKey {
@@ -50,7 +50,7 @@ export function publicKeyOf(algorithm: AnyKeyAlgorithm, bits: Uint8Array): Publi
 }
 
 function finish(algorithm: AnyKeyAlgorithm, spki: Uint8Array, bits: Uint8Array): PublicKey {
-  const digest = createHash("sha256").update(bits).digest();
+  const digest = nodeCrypto().createHash("sha256").update(bits).digest();
   return { algorithm, spki, bits, identifier: new Uint8Array(digest.subarray(0, 20)) };
 }
 
