@@ -22,6 +22,13 @@ export interface OfferedCa {
   readonly sha256: string;
 }
 
+/** Where trust reports what it did. */
+export interface TrustLog {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
 /** The certificate served now, kept alive by {@linkcode TrustState.tick}. */
 export interface TrustState extends AsyncDisposable {
   /** Made here, supplied by the operator, or no TLS. */
@@ -35,6 +42,6 @@ export interface TrustState extends AsyncDisposable {
   readonly ca?: OfferedCa;
   /** Calls `listener` after {@linkcode TrustState.current} has changed. */
   onChange(listener: () => void): void;
-  /** Renews or reloads if that is due; call it every minute or so. Never rejects: what went wrong is logged. */
+  /** Renews or reloads if that is due; call it every few seconds. Never rejects: what went wrong is logged. */
   tick(): Promise<void>;
 }
