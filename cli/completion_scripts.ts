@@ -84,7 +84,7 @@ complete -c helyos -f -a '(__helyos_complete)'
 
   elvish: String.raw`use str
 set edit:completion:arg-completer[helyos] = {|@words|
-  var offers = [(e:helyos __complete '='$words[-1] $@words[1..-1] 2>/dev/null | from-lines)]
+  var offers = [(e:helyos __complete '='$words[-1] (all $words[1..-1]) 2>/dev/null | from-lines)]
   for offer $offers {
     if (eq $offer ':files') {
       edit:complete-filename $@words

@@ -76,16 +76,16 @@ export async function connect(surroundings: Surroundings): Promise<Connection> {
 export async function resolveTarget({ globals, io }: Surroundings): Promise<Target> {
   const contexts = await openContexts(io).read();
   const context = contexts.active(globals.context);
-  const url = parseServer(globals.server ?? io.env("HELYOS_SERVER") ?? context?.server ?? DEFAULT_SERVER);
-  const given = globals.token ?? io.env("HELYOS_API_TOKEN");
-  const own = context?.server !== undefined && parseServer(context.server).origin === url.origin;
+  const url = parseServer(globals.server ?? (io.env("HELYOS_SERVER") || context?.server || DEFAULT_SERVER));
+  const given = globals.token ?? (io.env("HELYOS_API_TOKEN") || undefined);
+  const own = context?.server !== undefined && URL.parse(context.server)?.origin === url.origin;
   const kept = own ? context : undefined;
   const token = given ?? kept?.token;
   if (token !== undefined) checkToken(token);
   return {
     server: serverText(url),
     tls: tlsLabel({ server: url.href, insecure: kept?.insecure, ca: kept?.ca }),
-    ca: url.protocol === "https:" && !kept?.insecure ? pinnedCa(kept) : undefined,
+    ca: url.protocol === "https:" && !kept?.insecure ? await pinnedCa(kept) : undefined,
     token,
     context: context?.name,
     project: context?.project,
@@ -165,19 +165,29 @@ async function openClient(
 }
 
 /** The PEM text of a context's pin. Damaged means stop: other roots are never taken in its place. */
-function pinnedCa(context: Context | undefined): string | undefined {
+async function pinnedCa(context: Context | undefined): Promise<string | undefined> {
   if (!context?.ca) return undefined;
-  let pem: string;
+  let pem: Uint8Array<ArrayBuffer>;
   try {
-    pem = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(context.ca));
+    pem = Uint8Array.fromBase64(context.ca);
   } catch (cause) {
     throw damaged(context, "it is not base64", cause);
   }
-  if (!/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(pem)) {
+  const text = new TextDecoder().decode(pem);
+  if (!/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(text)) {
     throw damaged(context, "it holds no certificate");
   }
-  return pem;
+  if (WHOLE_FINGERPRINT.test(context.caSha256 ?? "")) {
+    const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", pem)).toHex();
+    if (sha256 !== context.caSha256?.replaceAll(":", "").toLowerCase()) {
+      throw damaged(context, "it does not have the fingerprint that stands beside it as ca-sha256");
+    }
+  }
+  return text;
 }
+
+/** People shorten the fingerprint when they edit by hand; half of one says nothing. */
+const WHOLE_FINGERPRINT = /^(?:[0-9a-f]{2}:){31}[0-9a-f]{2}$/i;
 
 function damaged(context: Context, why: string, cause?: unknown): CliError {
   return new CliError(`the pinned CA of context '${context.name}' is damaged: ${why}`, {

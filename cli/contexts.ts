@@ -69,8 +69,7 @@ function storeAt(place: Place): ContextStore {
       }
     },
     async update(change) {
-      await makeFolder(place);
-      using _lock = await lock(sidecar(path, "lock"));
+      using _lock = await lock(place);
       const old = await readOrNothing(path);
       const before = parseContexts(old ?? "");
       const after = change(before);
@@ -82,35 +81,28 @@ function storeAt(place: Place): ContextStore {
       const left = before.current;
       // A renamed or removed context is not one to go back to.
       if (left !== undefined && left !== after.current && after.has(left)) {
-        await replace(sidecar(path, "previous"), `${left}\n`);
+        await replace(previousFile(path), `${left}\n`);
       }
       return after;
     },
     async previous() {
-      return (await readOrNothing(sidecar(path, "previous")))?.trim() || undefined;
+      return (await readOrNothing(previousFile(path)))?.trim() || undefined;
     },
   };
 }
 
-/** `config.toml` → `config.toml.bak`; any other extension gives way to `.toml` first, as it always did. */
+/** `config.toml` → `config.toml.bak`. */
 function sidecar(path: string, extension: string): string {
-  const folder = path.slice(0, path.lastIndexOf("/") + 1);
-  const name = path.slice(folder.length);
-  const dot = name.lastIndexOf(".");
-  return `${folder}${dot > 0 ? name.slice(0, dot) : name}.toml.${extension}`;
+  return `${path.replace(/\.toml$/, "")}.toml.${extension}`;
+}
+
+function previousFile(path: string): string {
+  return `${folderOf(path)}/previous-context`;
 }
 
 function folderOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash < 0 ? "." : path.slice(0, slash) || "/";
-}
-
-async function makeFolder({ path, ownsFolder }: Place): Promise<void> {
-  const folder = folderOf(path);
-  await orExplain(`cannot create ${folder}`, () => Deno.mkdir(folder, { recursive: true, mode: 0o700 }));
-  if (!ownsFolder) return;
-  const { mode } = await Deno.stat(folder);
-  if (mode !== null && (mode & 0o077) !== 0) await Deno.chmod(folder, 0o700).catch(ignore);
 }
 
 /** Reads the file; one that others could read is closed to them and its owner told, since the token may be known. */
@@ -138,11 +130,15 @@ async function readOrNothing(path: string): Promise<string | undefined> {
 }
 
 /** Held until the file is closed, also by the system when the process dies. */
-async function lock(path: string): Promise<Deno.FsFile> {
-  const file = await orExplain(
-    `cannot write ${path}`,
-    () => Deno.open(path, { read: true, write: true, create: true, mode: 0o600 }),
-  );
+async function lock({ path, ownsFolder }: Place): Promise<Deno.FsFile> {
+  const folder = folderOf(path);
+  if (ownsFolder) await tighten(folder);
+  const file = await orExplain(`cannot write ${path}`, () =>
+    openLock(sidecar(path, "lock")).catch(async (error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+      return await openLock(sidecar(path, "lock"));
+    }));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), LOCK_TIMEOUT_MS));
   const won = await Promise.race([file.lock(true), late]).finally(() => clearTimeout(timer));
@@ -151,6 +147,16 @@ async function lock(path: string): Promise<Deno.FsFile> {
     code: "config_locked",
     hint: "Nothing was changed; try again when it is done",
   });
+}
+
+function openLock(path: string): Promise<Deno.FsFile> {
+  return Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+}
+
+/** Closes Helyos's own folder to others. One that is not there yet will be made closed. */
+async function tighten(folder: string): Promise<void> {
+  const { mode } = await Deno.stat(folder).catch(() => ({ mode: null }));
+  if (mode !== null && (mode & 0o077) !== 0) await Deno.chmod(folder, 0o700).catch(ignore);
 }
 
 /** Writes beside the file and renames, so that it is the old or the new one at every instant, 0600 from the first. */
@@ -192,4 +198,5 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** For what may fail: the file is not there, or not ours to change. */
 function ignore(): void {}

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ApiError } from "@helyos/api";
+import type { PinningError } from "@helyos/pinning";
 import type { Target } from "./connect.ts";
 import { CliError } from "./failure.ts";
 import { isLoopback } from "./server.ts";
@@ -46,65 +47,71 @@ function refusalHint({ status, retryAfterSeconds }: ApiError, target: Target): s
  *
  * @param error What the client threw.
  * @param target Where the request went.
- * @returns The failure to show, naming the real cause.
+ * @returns The failure to show, naming the real cause; what is no failed connection comes back as it is.
  */
-export function explainConnection(error: unknown, target: Target): CliError {
-  if (error instanceof CliError) return error;
-  const { code, message } = factsOf(error);
-  return new CliError(`Cannot connect to helyosd at ${target.server}: ${message}`, {
-    code,
-    hint: connectionHint(code, target),
+export function explainConnection(error: unknown, target: Pick<Target, "server" | "tls" | "context">): unknown {
+  if (!isPinningError(error)) return error;
+  return new CliError(`Cannot connect to helyosd at ${target.server}: ${error.message}`, {
+    code: error.code,
+    hint: connectionHint(error, target),
     cause: error,
   });
 }
 
-/** What is known of an error, also of one that is no `PinningError`. */
-function factsOf(error: unknown): { code: string; message: string } {
-  if (!(error instanceof Error)) return { code: "connection_failed", message: String(error) };
-  const { code } = error as { code?: unknown };
-  return { code: typeof code === "string" ? code : "connection_failed", message: error.message };
+/** By its name, so that nothing loads the library just to ask. */
+function isPinningError(error: unknown): error is PinningError {
+  return error instanceof Error && error.name === "PinningError";
 }
 
-function connectionHint(code: string, target: Target): string | undefined {
+function connectionHint(error: PinningError, target: Pick<Target, "server" | "tls" | "context">): string | undefined {
   const url = new URL(target.server);
-  switch (code) {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  switch (error.code) {
     case "refused":
       return isLoopback(url)
         ? "Is helyosd running? Start it with: helyosd"
-        : `Is helyosd running on ${url.hostname}, and does it listen beyond loopback (helyosd --host 0.0.0.0)?`;
+        : `Is helyosd running on ${host}, and does it listen beyond loopback (helyosd --host 0.0.0.0)?`;
+    case "dns":
+      return "Check the name, and the server of the context: helyos context ls";
     case "timeout":
     case "unreachable":
-      return `Check the address, and that a firewall lets port ${url.port || 443} through`;
+      return `Check the address, and that firewalls let port ${url.port || "443"} through`;
     case "unknown_ca":
       if (target.tls !== "pinned") return `Pin its CA with: helyos login ${target.server}`;
       return "Somebody may be in between. If the daemon's CA was replaced on purpose, compare fingerprints " +
         `(helyosd ca on its host) and pin it again: ${pinAgain(target)}`;
     case "wrong_name":
-      return `Use a name it offers, or start helyosd with --tls-san ${url.hostname.replace(/^\[|\]$/g, "")}`;
+      return `Use a name the certificate is for, or start helyosd with --tls-san ${host}`;
     case "expired":
-      return "helyosd renews its certificate by itself: restart it and check the clocks of both machines";
     case "not_yet_valid":
-      return "Set the clock (of this machine, or of the daemon's)";
+      return clockHint(error);
     case "invalid_ca":
       return `Pin the CA again with: ${pinAgain(target)}`;
     case "not_tls":
-      return `The daemon serves plain HTTP: nothing was sent. Use http:// only if that is what you expect`;
+      return "It may be plain HTTP; nothing was sent. Use http:// only if that is what you expect";
     case "tls_required":
       return `Use ${target.server.replace(/^http:/, "https:")}`;
     case "proxy_refused":
       return "Check the address given with --proxy";
     case "redirect_off_origin":
-      return "The token is never sent elsewhere; use the other address itself if you trust it";
+      return "The token goes to no other address. Use the other one with --server if you trust it";
     default:
       return undefined;
   }
 }
 
-function loginHint(target: Target): string {
+function clockHint({ code, clock }: PinningError): string {
+  if (clock === "ours") return "The clock of this machine seems to be wrong: set it";
+  if (clock === "theirs") return "The clock of the daemon's machine seems to be wrong: set it and restart helyosd";
+  if (code === "not_yet_valid") return "One of the two clocks is wrong: this machine's, or the daemon's";
+  return "helyosd renews its certificate by itself: restart it, and check the clocks of both machines";
+}
+
+function loginHint(target: Pick<Target, "server">): string {
   return `Log in with: helyos login ${target.server}`;
 }
 
-function pinAgain(target: Target): string {
+function pinAgain(target: Pick<Target, "server" | "context">): string {
   const name = target.context === undefined ? "" : ` --name ${target.context}`;
   return `helyos login ${target.server}${name}`;
 }

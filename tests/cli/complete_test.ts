@@ -1,0 +1,101 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { COMMANDS } from "../../cli/commands.ts";
+import { complete } from "../../cli/complete.ts";
+import { SCRIPTS } from "../../cli/completion_scripts.ts";
+import type { Io } from "../../cli/io.ts";
+import { temporaryFolder } from "../support/process.ts";
+
+async function offers(partial: string, words: string, config = ""): Promise<string[]> {
+  await using home = await temporaryFolder();
+  await Deno.writeTextFile(`${home.path}/config.toml`, config, { mode: 0o600 });
+  const env: Record<string, string> = { HELYOS_CONFIG: `${home.path}/config.toml` };
+  const io = { env: (name: string) => env[name], stderr: { write() {} } } as unknown as Io;
+  const request = [`=${partial}`, ...words.split(" ").filter((word) => word !== "")];
+  const lines = (await complete(request, { io, commands: COMMANDS })).split("\n").slice(0, -1);
+  return lines.map((line) => line.split("\t")[0]!);
+}
+
+Deno.test("complete() offers commands, then what hangs under them", async () => {
+  deepEqual(await offers("log", ""), ["login", "logout"]);
+  deepEqual(await offers("", "context"), ["ls", "use", "current", "rename", "set", "rm", "help"]);
+  deepEqual(await offers("", "help auth"), ["token", "help"]);
+  deepEqual(await offers("c", "--json --server https://h auth token"), ["create"]);
+  deepEqual(await offers("", "nonsense"), []);
+});
+
+Deno.test("complete() offers options, their values, files and contexts", async () => {
+  deepEqual(await offers("--ca", "login h"), ["--ca-file", "--ca-fingerprint"]);
+  deepEqual(await offers("--ser", ""), ["--server"]);
+  deepEqual(await offers("", "login --ca-file"), [":files"]);
+  deepEqual(await offers("", "completions"), ["bash", "elvish", "fish", "powershell", "zsh"]);
+  deepEqual(await offers("p", "completions"), ["powershell"]);
+  const config = '[context.prod]\nserver = "https://h"\n[context.lab]\n';
+  deepEqual(await offers("", "context use", config), ["lab", "prod"]);
+  deepEqual(await offers("p", "--context", config), ["prod"]);
+  deepEqual(await offers("--context=p", "status", config), ["--context=prod"]);
+  deepEqual(await offers("--", "context use --"), []);
+});
+
+/** Undefined when the shell is not installed. */
+async function run(command: Deno.Command): Promise<Deno.CommandOutput | undefined> {
+  try {
+    return await command.output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** What the script's function offers, asked of the shell itself. */
+async function ask(shell: string, args: readonly string[]): Promise<string[] | undefined> {
+  await using bin = await temporaryFolder();
+  // Stands in for the program, and shows how it was called.
+  await Deno.writeTextFile(
+    `${bin.path}/helyos`,
+    `#!/bin/sh\nprintf '%s\\n' "$@" > ${bin.path}/asked\nprintf '%s\\tsummary\\n' prod 'pro:d' '--scope=admin'\n`,
+    { mode: 0o755 },
+  );
+  const command = new Deno.Command(shell, {
+    args: [...args],
+    env: { PATH: `${bin.path}:${Deno.env.get("PATH")}`, HOME: bin.path },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const output = await run(command);
+  if (!output) return undefined;
+  equal(output.code, 0, new TextDecoder().decode(output.stderr));
+  const asked = (await Deno.readTextFile(`${bin.path}/asked`)).trim().split("\n");
+  return [asked.join(" "), ...new TextDecoder().decode(output.stdout).trim().split("\n")];
+}
+
+Deno.test("the bash script hands over the words and cuts off what bash has split", async () => {
+  const line = (text: string, words: string) =>
+    `${SCRIPTS.bash}\nCOMP_LINE=${JSON.stringify(text)} COMP_POINT=${text.length}\nCOMP_WORDS=(${words})\n` +
+    `COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))\n_helyos\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
+  deepEqual(await ask("bash", ["-c", line("helyos context use p", "helyos context use p")]), [
+    "__complete =p context use",
+    "prod",
+    "pro:d",
+    "--scope=admin",
+  ]);
+  const split = await ask("bash", ["-c", line("helyos x --scope=ad", "helyos x --scope = ad")]);
+  equal(split?.[0], "__complete =--scope=ad x");
+  equal(split?.at(-1), "admin");
+  const empty = await ask("bash", ["-c", line("helyos context ", 'helyos context ""')]);
+  equal(empty?.[0], "__complete = context");
+});
+
+Deno.test("the fish script offers what the program says", async (test) => {
+  const asked = await ask("fish", ["-c", `${SCRIPTS.fish}\ncomplete -C 'helyos context use p'`]);
+  await test.step({ name: "fish is installed", ignore: asked === undefined, fn: () => match(asked![1]!, /^pro:?d/) });
+});
+
+Deno.test("the zsh script is one that zsh can read", async (test) => {
+  const script = `compdef() { :; }\n${SCRIPTS.zsh}\nhelyos __complete =`;
+  const asked = await ask("zsh", ["-f", "-c", script]);
+  await test.step({
+    name: "zsh is installed",
+    ignore: asked === undefined,
+    fn: () => equal(asked![0], "__complete ="),
+  });
+});
