@@ -72,6 +72,12 @@ export interface IssueOptions {
   readonly publicKey: CryptoKey | Uint8Array;
   /** What the subject is called; for `server` and `peer` a host name or address; at most 64 characters. */
   readonly commonName: string;
+  /**
+   * Whether the common name of a `server` or `peer` must be a host name or address, or is a mere label: verifiers look at
+   * `names` alone (RFC 9525 §2).
+   * @default {"host"}
+   */
+  readonly commonNameKind?: "host" | "label";
   /** The names that verifiers look at; `server` and `peer` need one at least. */
   readonly names?: SubjectNames;
   /** How long it lives, in seconds: a year for a leaf, five for a CA, when left out. Cut where the issuer's life ends. */
@@ -168,7 +174,9 @@ export async function issueCertificate(options: IssueOptions): Promise<IssuedCer
   if (!profile.ca && (options.pathLength !== undefined || permit !== undefined)) {
     throw new TypeError(`A path length and permitted names go with a CA, not with the profile ${options.profile}`);
   }
-  const commonName = canonicalCommonName(options.commonName, { host: profile.hostCommonName });
+  const commonName = canonicalCommonName(options.commonName, {
+    host: profile.hostCommonName && options.commonNameKind !== "label",
+  });
   const names = judgeNames(options.names ?? {}, profile);
   requireNames(options.profile, names);
   const wanted = datesOf(now, options.lifetimeSeconds ?? profile.lifetimeSeconds);
