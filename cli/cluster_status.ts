@@ -51,7 +51,7 @@ export async function readStatus(connection: Connection, now: Date): Promise<Clu
     optional(connection, api.whoami),
   ]);
   const count = nodes?.length ?? 0;
-  const certificate = (connection as Connection & { certificate?(): { notAfter: Date } | undefined }).certificate?.();
+  const certificate = await serverCertificate(connection);
   return {
     cluster: count <= 1 ? "single-node" : `multi-node (${count} nodes)`,
     nodes: count,
@@ -71,6 +71,20 @@ export async function readStatus(connection: Connection, now: Date): Promise<Clu
     },
     identity: identity ?? null,
   };
+}
+
+/** The certificate the server showed on the verified connection that carried the answers. */
+async function serverCertificate(connection: Connection): Promise<{ readonly notAfter: Date } | undefined> {
+  const [presented] = await connection.presented();
+  if (presented === undefined) return undefined;
+  const { parseCertificate, PkiError } = await import("@helyos/pki");
+  try {
+    return parseCertificate(presented);
+  } catch (error) {
+    // Only a server that is not verified can have shown something unreadable and still have answered.
+    if (error instanceof PkiError) return undefined;
+    throw error;
+  }
 }
 
 function withStatus<T extends Deployment | Pod>(things: readonly T[], status: T["status"]): number {

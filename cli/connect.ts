@@ -10,7 +10,7 @@ import type { Context, Contexts } from "./context.ts";
 import { openContexts } from "./contexts.ts";
 import { CliError } from "./failure.ts";
 import { sayWarning } from "./say.ts";
-import { isLoopback, parseServer, serverText } from "./server.ts";
+import { isLoopback, parseProxy, parseServer, serverText } from "./server.ts";
 
 /** How a server is trusted: over TLS by its pinned CA, by the system's roots, not at all; or without TLS. */
 export type TlsLabel = "pinned" | "system" | "insecure" | "http";
@@ -39,6 +39,8 @@ export interface Connection extends Omit<Target, "token">, AsyncDisposable {
   readonly hasToken: boolean;
   /** Sends one request with the token; what goes wrong on the way is thrown as a `CliError` that names the cause. */
   readonly fetch: Fetcher;
+  /** What the server presented on the latest connection, in DER, its own certificate first; empty without TLS. */
+  presented(): Promise<readonly Uint8Array[]>;
   /** Calls an endpoint; a refusal or a failed connection is thrown as a `CliError`. */
   call<Input, Output>(endpoint: Endpoint<Input, Output>, input: Input): Promise<Output>;
 }
@@ -132,6 +134,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
     ...rest,
     hasToken: token !== undefined,
     fetch,
+    presented: async () => (await client)?.presented ?? [],
     async call(endpoint, input) {
       const { ApiError, callEndpoint } = await import("@helyos/api");
       try {
@@ -160,7 +163,7 @@ async function openClient(
     trust,
     timeoutMs: REQUEST_TIMEOUT_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    ...(proxy === undefined ? {} : { proxy }),
+    ...(proxy === undefined ? {} : { proxy: parseProxy(proxy) }),
   });
 }
 

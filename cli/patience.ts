@@ -17,6 +17,7 @@ const PASSING = new Set([
   "timeout",
   "unreachable",
   "disconnected",
+  "dns",
   "protocol",
   "aborted",
   "connection_failed",
