@@ -51,7 +51,7 @@ function refusalHint({ status, retryAfterSeconds }: ApiError, target: Target): s
  */
 export function explainConnection(error: unknown, target: Pick<Target, "server" | "tls" | "context">): unknown {
   if (!isPinningError(error)) return error;
-  return new CliError(`Cannot connect to helyosd at ${target.server}: ${error.message}`, {
+  return new CliError(error.message.replace(/^Cannot connect to /, "Cannot connect to helyosd at "), {
     code: error.code,
     hint: connectionHint(error, target),
     cause: error,

@@ -20,6 +20,19 @@ export function parseServer(text: string): URL {
 }
 
 /**
+ * Reads the address of an HTTP proxy.
+ *
+ * @param text What `--proxy` named.
+ * @returns The address; it may carry user and password.
+ * @throws {CliError} If it is something else.
+ */
+export function parseProxy(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" && url.hostname !== "") return url;
+  throw new CliError("Invalid proxy: an address like http://proxy.example:3128 is needed", { code: "invalid_proxy" });
+}
+
+/**
  * The one spelling of an address: no slash at the end.
  *
  * @param url The address.

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import type { FetchedCa, FingerprintForm, PinningError } from "@helyos/pinning";
 import type { Surroundings } from "../command.ts";
 import { openConnection, type Target } from "../connect.ts";
 import { CliError, UsageError } from "../failure.ts";
 import { confirm } from "../prompt.ts";
 import { sayWarning } from "../say.ts";
-import { isLoopback } from "../server.ts";
+import { isLoopback, parseProxy } from "../server.ts";
 
 /** What the user said about trust. */
 export interface TrustChoices {
@@ -46,7 +47,7 @@ const CA_TIMEOUT_MS = 10_000;
  * @throws {CliError} If there is no way to trust it, or the user does not.
  */
 export async function establishTrust(surroundings: Surroundings, choices: TrustChoices): Promise<Trust> {
-  const expected = await checkedFingerprint(choices.fingerprint);
+  await checkFingerprint(choices.fingerprint);
   const url = new URL(choices.server);
   if (url.protocol === "http:") return trustHttp(surroundings, choices, url);
   if (choices.skipVerify) {
@@ -55,35 +56,32 @@ export async function establishTrust(surroundings: Surroundings, choices: TrustC
   }
   if (choices.caFile !== undefined) {
     const pem = await readCaFile(surroundings, choices.caFile);
-    if (expected !== undefined) await requireMatch(expected, pem);
+    if (choices.fingerprint !== undefined) await requireMatch(choices.fingerprint, pem);
     return await pin(pem);
   }
   const fetched = await fetchUnverified(surroundings, choices);
   if (fetched === undefined) return await trustSystem(surroundings, choices);
-  if (expected !== undefined) {
-    const form = await requireMatch(expected, fetched);
-    if (form !== "pem") surroundings.io.stderr.write(`The fingerprint matched the CA's ${FORM_NAMES[form]}.\n`);
-  } else if (choices.known !== fetched.toBase64()) {
-    await trustOnFirstUse(surroundings, { ...choices, pem: fetched });
+  const pem = new TextEncoder().encode(fetched.pem);
+  if (fetched.form === undefined && choices.known !== pem.toBase64()) {
+    await trustOnFirstUse(surroundings, { ...choices, pem });
+  } else if (fetched.form === "der" || fetched.form === "spki") {
+    surroundings.io.stderr.write(`The fingerprint matched the CA's ${FORM_NAMES[fetched.form]}.\n`);
   }
-  return await pin(fetched);
+  return await pin(pem);
 }
 
-type Form = "pem" | "der" | "spki";
-
-const FORM_NAMES: Readonly<Record<Form, string>> = {
+const FORM_NAMES: Readonly<Record<FingerprintForm, string>> = {
   pem: "PEM text",
   der: "certificate (DER, as openssl x509 -fingerprint prints it)",
   spki: "public key (SPKI)",
 };
 
 /** Judged before anything touches the network. */
-async function checkedFingerprint(text: string | undefined): Promise<string | undefined> {
-  if (text === undefined) return undefined;
+async function checkFingerprint(text: string | undefined): Promise<void> {
+  if (text === undefined) return;
   const { parseFingerprint } = await import("@helyos/pinning");
   try {
     parseFingerprint(text);
-    return text;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`invalid value '${text}' for '--ca-fingerprint <SHA256>': ${why}`);
@@ -123,17 +121,21 @@ async function readCaFile({ io }: Surroundings, path: string): Promise<Uint8Arra
 /** The CA the server offers, which verifies that server; undefined when it has none of its own. */
 async function fetchUnverified(
   { globals }: Surroundings,
-  { server }: TrustChoices,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  { server, fingerprint }: TrustChoices,
+): Promise<FetchedCa | undefined> {
+  // Behind a path there is somebody else who ends TLS, and the daemon's CA says nothing about him.
+  if (new URL(server).pathname !== "/") return undefined;
   const { fetchCa } = await import("@helyos/pinning");
   try {
-    const { pem } = await fetchCa(server, {
+    return await fetchCa(server, {
       timeoutMs: CA_TIMEOUT_MS,
-      ...(globals.proxy === undefined ? {} : { proxy: globals.proxy }),
+      ...(fingerprint === undefined ? {} : { expected: fingerprint }),
+      ...(globals.proxy === undefined ? {} : { proxy: parseProxy(globals.proxy) }),
     });
-    return new TextEncoder().encode(pem);
   } catch (error) {
-    if ((error as { code?: unknown }).code === "no_ca") return undefined;
+    const { code, got } = error as Partial<PinningError>;
+    if (code === "no_ca") return undefined;
+    if (code === "fingerprint_mismatch") throw mismatch(fingerprint ?? "", got ?? "");
     const { explainConnection } = await import("../explain.ts");
     throw explainConnection(error, unpinned(server));
   }
@@ -185,14 +187,23 @@ async function trustOnFirstUse(
   throw new CliError("aborted: CA not trusted", { code: "ca_not_trusted" });
 }
 
-async function requireMatch(expected: string, pem: Uint8Array<ArrayBuffer>): Promise<Form> {
+async function requireMatch(expected: string, pem: Uint8Array<ArrayBuffer>): Promise<void> {
   const { matchFingerprint } = await import("@helyos/pinning");
-  const match = await matchFingerprint(expected, new TextDecoder().decode(pem));
-  if (match !== undefined) return match.form;
-  throw new CliError(
+  let match: unknown;
+  try {
+    match = await matchFingerprint(expected, pem);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(`cannot compare --ca-fingerprint with the CA file: ${why}`, { code: "invalid_ca", cause });
+  }
+  if (match === undefined) throw mismatch(expected, await fingerprintOf(pem));
+}
+
+function mismatch(expected: string, got: string): CliError {
+  return new CliError(
     "CA fingerprint mismatch — aborting (possible MITM)\n" +
       `  expected: ${expected}\n` +
-      `  got:      ${await fingerprintOf(pem)}\n` +
+      `  got:      ${got}\n` +
       "  tried:    the SHA-256 of its PEM text, of its certificate (DER) and of its public key (SPKI)",
     { code: "fingerprint_mismatch", hint: "Compare with what `helyosd ca` prints on the server itself" },
   );
