@@ -21,6 +21,8 @@ export interface PairTexts {
 /** A pair that fits together. */
 export interface JudgedPair extends ServedCertificate {
   readonly leaf: Certificate;
+  /** The leaf and what follows it. */
+  readonly chain: readonly Certificate[];
   /** What does not stop it from being served, yet will trouble clients. */
   readonly warnings: readonly string[];
 }
@@ -56,6 +58,7 @@ export function judgePair(texts: PairTexts): JudgedPair {
     key: key.pem,
     notAfter: leaf.notAfter,
     leaf,
+    chain,
     warnings: troubles(leaf),
   };
 }

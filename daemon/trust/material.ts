@@ -35,6 +35,15 @@ const SEAL_NAME = "http-ca-key";
 export interface Authority {
   readonly ca: string;
   readonly key: string;
+  /** Earlier CAs that clients may still have pinned, newest first. */
+  readonly previous: readonly Predecessor[];
+}
+
+/** A CA that was followed by another one. */
+export interface Predecessor {
+  readonly ca: string;
+  /** The link certificate: name and key of the CA that followed, signed by this one. */
+  readonly link: string;
 }
 
 /** What the files hold; what is not there is absent. */
@@ -110,7 +119,7 @@ async function openAuthority(dataDir: string, sealed: Uint8Array, sealer: Sealer
       { cause },
     );
   }
-  const { ca, key } = JSON.parse(new TextDecoder().decode(clear));
+  const { ca, key, previous } = JSON.parse(new TextDecoder().decode(clear)) as Authority;
   clear.fill(0);
-  return { ca, key };
+  return { ca, key, previous };
 }

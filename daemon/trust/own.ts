@@ -3,21 +3,13 @@
  *
  * @module
  */
-import {
-  createRootCa,
-  exportPrivateKey,
-  generateKeyPair,
-  importPrivateKey,
-  issueCertificate,
-  parseCertificate,
-} from "@helyos/pki";
 import { auditOperation } from "../audit/records.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Store } from "../store/store.ts";
-import { TrustError } from "./errors.ts";
+import { followAuthority, issueLeaf, makeAuthority, mustFollow } from "./authority.ts";
 import { sha256 } from "./fingerprints.ts";
-import { isIssuedBy, type JudgedPair, judgePair } from "./judge.ts";
-import { type Authority, FILES, readMaterial, writeAuthority, writeCa, writeServer } from "./material.ts";
+import type { JudgedPair } from "./judge.ts";
+import { type Authority, readMaterial, writeAuthority, writeCa, writeServer } from "./material.ts";
 import type { ServerNames } from "./names.ts";
 import { type Plan, planOwn, reasonToReissue } from "./plan.ts";
 import type { OfferedCa, TrustLog, TrustState } from "./trust.ts";
@@ -32,8 +24,6 @@ export interface OwnTrustDeps {
   readonly log: TrustLog;
 }
 
-const CA_DAYS = 3650;
-const LEAF_SECONDS = 90 * 86_400;
 /** A renewal that fails is tried at every tick and told this often. */
 const COMPLAIN_MS = 3_600_000;
 
@@ -47,7 +37,7 @@ const COMPLAIN_MS = 3_600_000;
 export async function openOwn(deps: OwnTrustDeps, names: ServerNames): Promise<TrustState> {
   const material = await readMaterial(deps.dataDir, deps.sealer);
   const plan = planOwn(material, names, deps.now());
-  if (plan.kind !== "new_ca" && material.ca === undefined && plan.authority) {
+  if (plan.kind !== "new_ca" && plan.authority !== undefined && material.ca !== plan.authority.ca) {
     await writeCa(deps.dataDir, plan.authority.ca);
   }
   if (plan.kind === "keep") {
@@ -56,19 +46,19 @@ export async function openOwn(deps: OwnTrustDeps, names: ServerNames): Promise<T
     return new OwnTrust(deps, names, plan);
   }
   deps.log.info(`generating self-signed HTTP TLS certificates (SANs: [${[...names.dns, ...names.ip].join(", ")}])`);
-  const authority = plan.kind === "new_leaf" ? plan.authority : await makeAuthority(deps, plan);
+  const authority = plan.kind === "new_leaf" ? plan.authority : await newAuthority(deps, plan);
   if (plan.kind === "new_leaf") deps.log.info(`new control-plane certificate under the same CA: ${plan.why}`);
-  const pair = await makeLeaf(deps, authority, names);
+  const pair = await newLeaf(deps, authority, names);
   return new OwnTrust(deps, names, { kind: "keep", pair, ca: authority.ca, authority, warnings: [] });
 }
 
 class OwnTrust implements TrustState {
   readonly mode = "self-signed";
-  readonly ca: OfferedCa;
   readonly #deps: OwnTrustDeps;
   readonly #names: ServerNames;
-  readonly #authority: Authority | undefined;
   readonly #listeners: (() => void)[] = [];
+  #authority: Authority | undefined;
+  #ca: OfferedCa;
   #pair: JudgedPair;
   #complainedAt = -Infinity;
   #ticking: Promise<void> = Promise.resolve();
@@ -78,7 +68,11 @@ class OwnTrust implements TrustState {
     this.#names = names;
     this.#authority = kept.authority;
     this.#pair = kept.pair;
-    this.ca = { pem: kept.ca, sha256: sha256(kept.ca) };
+    this.#ca = { pem: kept.ca, sha256: sha256(kept.ca) };
+  }
+
+  get ca(): OfferedCa {
+    return this.#ca;
   }
 
   current(): JudgedPair {
@@ -102,32 +96,36 @@ class OwnTrust implements TrustState {
     const { now, log } = this.#deps;
     if (this.#authority === undefined) return;
     try {
-      const why = reasonToReissue(this.#pair.leaf, parseCertificate(this.#authority.ca), this.#names, now());
+      if (mustFollow(this.#authority, now())) await this.#follow(this.#authority);
+      const why = reasonToReissue(this.#pair, this.#authority, this.#names, now());
       if (why === undefined) return;
-      this.#pair = await makeLeaf(this.#deps, this.#authority, this.#names);
+      this.#pair = await newLeaf(this.#deps, this.#authority, this.#names);
       log.info(`control-plane certificate renewed (${why}); the new one ends ${this.#pair.notAfter.toISOString()}`);
     } catch (error) {
       if (now().getTime() - this.#complainedAt < COMPLAIN_MS) return;
       this.#complainedAt = now().getTime();
-      log.error(
-        `the control-plane certificate could not be renewed, it ends ${this.#pair.notAfter.toISOString()}: ${error}`,
-      );
+      const ends = this.#pair.notAfter.toISOString();
+      log.error(`the control-plane certificate could not be renewed, it ends ${ends}: ${error}`);
       return;
     }
     for (const listener of this.#listeners) listener();
   }
+
+  async #follow(old: Authority): Promise<void> {
+    const next = await followAuthority(old, this.#deps.now());
+    await writeAuthority(this.#deps.dataDir, next, this.#deps.sealer);
+    this.#authority = next;
+    this.#ca = { pem: next.ca, sha256: sha256(next.ca) };
+    this.#deps.log.info(
+      `a new control-plane CA follows the one that is ending; pins of both are good. ` +
+        `Old SHA-256 ${sha256(old.ca)}, new SHA-256 ${this.#ca.sha256}`,
+    );
+    await record(this.#deps, "ca.follow", this.#ca.sha256);
+  }
 }
 
-async function makeAuthority(deps: OwnTrustDeps, plan: Extract<Plan, { kind: "new_ca" }>): Promise<Authority> {
-  const key = await generateKeyPair("ec-p256");
-  const root = await createRootCa({
-    commonName: "helyos CA",
-    key,
-    lifetimeDays: CA_DAYS,
-    pathLength: 0,
-    now: deps.now(),
-  });
-  const authority = { ca: root.pem, key: await exportPrivateKey(key) };
+async function newAuthority(deps: OwnTrustDeps, plan: Extract<Plan, { kind: "new_ca" }>): Promise<Authority> {
+  const authority = await makeAuthority(deps.now());
   await writeAuthority(deps.dataDir, authority, deps.sealer);
   const fingerprint = sha256(authority.ca);
   if (plan.old === undefined) deps.log.info(`new control-plane CA, SHA-256 ${fingerprint}`);
@@ -142,36 +140,10 @@ async function makeAuthority(deps: OwnTrustDeps, plan: Extract<Plan, { kind: "ne
   return authority;
 }
 
-async function makeLeaf(deps: OwnTrustDeps, authority: Authority, names: ServerNames): Promise<JudgedPair> {
-  const now = deps.now();
-  const issuer = parseCertificate(authority.ca);
-  const key = await generateKeyPair("ec-p256");
-  const untilCaEnds = Math.floor((issuer.notAfter.getTime() - now.getTime()) / 1000);
-  if (untilCaEnds <= 0) {
-    throw new TrustError(
-      "damaged",
-      `Cannot serve TLS: the CA in ${FILES.ca} expired on ${issuer.notAfter.toISOString()}; delete the three http-*.pem files to get a new one that clients must then pin`,
-    );
-  }
-  const issued = await issueCertificate({
-    issuer: { certificate: authority.ca, key: await importPrivateKey(authority.key) },
-    profile: "server",
-    publicKey: key.publicKey,
-    commonName: "helyos",
-    names,
-    lifetimeSeconds: Math.min(LEAF_SECONDS, untilCaEnds),
-    now,
-  });
-  const server = { cert: issued.pem, key: await exportPrivateKey(key) };
-  const pair = judgePair({ ...server, certLabel: FILES.cert, keyLabel: FILES.key });
-  if (!isIssuedBy(pair.leaf, issuer)) {
-    throw new TrustError(
-      "damaged",
-      `Cannot serve TLS: the key in ${FILES.authority} is not that of the CA in ${FILES.ca}`,
-    );
-  }
-  await writeServer(deps.dataDir, server);
-  await record(deps, "certificate.issue", `control plane, serial ${issued.serial}`);
+async function newLeaf(deps: OwnTrustDeps, authority: Authority, names: ServerNames): Promise<JudgedPair> {
+  const pair = await issueLeaf(authority, names, deps.now());
+  await writeServer(deps.dataDir, pair);
+  await record(deps, "certificate.issue", `control plane, serial ${pair.leaf.serial}`);
   return pair;
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, parseCertificate } from "@helyos/pki";
+import { type Certificate, parseCertificate, pemEncode } from "@helyos/pki";
 import { TrustError } from "./errors.ts";
 import { isIssuedBy, type JudgedPair, judgePair } from "./judge.ts";
 import type { Authority, Material } from "./material.ts";
@@ -25,10 +25,6 @@ export type Plan =
     readonly warnings: readonly string[];
   };
 
-/** Days before the end of a certificate that cannot be renewed from which on every start warns. */
-const FINAL_DAYS = 90;
-const DAY_MS = 86_400_000;
-
 /**
  * Judges the files.
  *
@@ -43,9 +39,9 @@ export function planOwn(material: Material, names: ServerNames, now: Date): Plan
       ? { kind: "new_ca", why: "first start" }
       : { kind: "new_ca", why: "the http-*.pem files were deleted", old: authority.ca };
   }
-  const ca = material.ca ?? authority?.ca;
-  if (ca === undefined || authority?.ca !== ca) return planWithoutKey(material, names, now);
-  const issuer = parseOwnCa(ca);
+  // A roll-over that was killed leaves the CA before it in the public file
+  const known = [authority?.ca, undefined, ...(authority?.previous ?? []).map((predecessor) => predecessor.ca)];
+  if (authority === undefined || !known.includes(material.ca)) return planWithoutKey(material, names, now);
   if (cert === undefined || key === undefined) {
     return { kind: "new_leaf", why: `${cert === undefined ? FILES.cert : FILES.key} is missing`, authority };
   }
@@ -56,20 +52,25 @@ export function planOwn(material: Material, names: ServerNames, now: Date): Plan
     if (!(error instanceof TrustError)) throw error;
     return { kind: "new_leaf", why: error.message, authority };
   }
-  const why = reasonToReissue(pair.leaf, issuer, names, now);
+  const why = reasonToReissue(pair, authority, names, now);
   if (why !== undefined) return { kind: "new_leaf", why, authority };
-  return { kind: "keep", pair, ca, authority, warnings: endOfCa(issuer, now) };
+  return { kind: "keep", pair, ca: authority.ca, authority, warnings: [] };
 }
 
 /** Why the leaf must be made anew; undefined when it is good. */
 export function reasonToReissue(
-  leaf: Certificate,
-  issuer: Certificate,
+  pair: JudgedPair,
+  authority: Authority,
   names: ServerNames,
   now: Date,
 ): string | undefined {
+  const { leaf, chain } = pair;
+  const issuer = parseOwnCa(authority.ca);
   if (!isIssuedBy(leaf, issuer)) return "it was not issued by this CA";
   if (!sameNames(leaf.names, names)) return "the names it must hold have changed";
+  if (chain.slice(1).map(({ der }) => pemEncode("CERTIFICATE", der)).join("") !== linksNow(authority, now).join("")) {
+    return "what links it to earlier CAs has changed";
+  }
   if (now < leaf.notBefore) return `it is not valid before ${leaf.notBefore.toISOString()}`;
   const lifetime = leaf.notAfter.getTime() - leaf.notBefore.getTime();
   // A leaf that ends with its CA gains nothing from being made anew
@@ -78,6 +79,11 @@ export function reasonToReissue(
     return `a third of its lifetime is left: it ends ${leaf.notAfter.toISOString()}`;
   }
   return undefined;
+}
+
+/** The link certificates to serve after the leaf: those whose CA somebody may still have pinned. */
+export function linksNow(authority: Authority, now: Date): string[] {
+  return authority.previous.map(({ link }) => link).filter((link) => parseOwnCa(link).notAfter > now);
 }
 
 /** The original daemon throws its CA's key away, so what it left can be served but never renewed. */
@@ -122,14 +128,6 @@ function parseOwnCa(pem: string): Certificate {
   } catch (cause) {
     throw damaged(`${FILES.ca} holds no readable certificate`, cause);
   }
-}
-
-function endOfCa(ca: Certificate, now: Date): string[] {
-  const days = Math.floor((ca.notAfter.getTime() - now.getTime()) / DAY_MS);
-  if (days > FINAL_DAYS) return [];
-  return [
-    `the control-plane CA ends ${ca.notAfter.toISOString()}: delete the three http-*.pem files to get a new one, and let clients pin it`,
-  ];
 }
 
 function damaged(why: string, cause?: unknown): TrustError {

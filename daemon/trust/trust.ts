@@ -38,7 +38,7 @@ export interface TrustState extends AsyncDisposable {
    * @throws {TypeError} If the mode is `off`.
    */
   current(): ServedCertificate;
-  /** The CA to pin; absent unless self-signed. */
+  /** The CA to pin; absent unless self-signed. Another one after a CA was followed, so ask each time. */
   readonly ca?: OfferedCa;
   /** Calls `listener` after {@linkcode TrustState.current} has changed. */
   onChange(listener: () => void): void;
