@@ -13,6 +13,8 @@ export interface TerminalOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Keys pressed on standard input, which is a terminal then. */
   readonly keys?: string;
+  /** Lines on standard input, which is no terminal. */
+  readonly stdin?: string;
   /** Whether standard output is a terminal. */
   readonly stdoutIsTerminal?: boolean;
   /** The time; the real one by default. */
@@ -31,11 +33,12 @@ export async function helyos(tokens: readonly string[], options: TerminalOptions
   let stdout = "";
   let stderr = "";
   const isTerminal = options.keys !== undefined;
+  const lines = options.stdin?.split("\n") ?? [];
   let keys = new TextEncoder().encode(options.keys);
   const io: Io = {
     stdin: {
       isTerminal,
-      readLine: () => Promise.resolve(undefined),
+      readLine: () => Promise.resolve(lines.shift()),
       raw: (read) =>
         read(() => {
           if (keys.length === 0) return Promise.resolve(undefined);
