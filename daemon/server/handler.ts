@@ -6,7 +6,7 @@
 import type { Endpoint } from "@helyos/api";
 import { type Binding, type Call, type Caller, Prepared } from "./bind.ts";
 import { Failure, failureResponse } from "./failure.ts";
-import { BODY_LIMITS, type BodyLimits, readJson, refuseAnnounced } from "./read_body.ts";
+import { BODY_LIMITS, type BodyLimits, discardBody, readJson, refuseAnnounced } from "./read_body.ts";
 import { Router } from "./router.ts";
 
 /** Who a presented token belongs to. The answer for a token seen before is immediate, so that no promise is made for it. */
@@ -88,17 +88,27 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
   }
 
   /** Requests that no binding serves. */
-  function stray(method: string, started: number, failure: Failure, pattern: string): Response {
+  function stray(request: Request, started: number, failure: Failure, pattern: string): Response | Promise<Response> {
+    const { method } = request;
     deps.meter(METHODS.has(method) ? method : "OTHER", pattern)(
       failure.code === "not_found" ? 404 : failure.code === "bad_request" ? 400 : 405,
       (performance.now() - started) / 1000,
     );
-    return headless(method, failureResponse(failure));
+    return send(request, failureResponse(failure));
   }
 
-  function finish(route: Route, method: string, started: number, response: Response): Response {
+  function finish(route: Route, request: Request, started: number, response: Response): Response | Promise<Response> {
     route.count(response.status, (performance.now() - started) / 1000);
-    return headless(method, response);
+    return send(request, response);
+  }
+
+  function send(request: Request, response: Response): Response | Promise<Response> {
+    const { method } = request;
+    if (method === "GET") return response;
+    // RFC 9110 §9.3.2: HEAD is answered like GET, without the content
+    if (method === "HEAD") return new Response(null, { status: response.status, headers: response.headers });
+    if (request.body === null || request.body.locked || request.bodyUsed) return response;
+    return discardBody(request, limits).then(() => response);
   }
 
   return (request, info) => {
@@ -112,10 +122,10 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
     try {
       match = router.match(path);
     } catch (error) {
-      return stray(method, started, error as Failure, "unmatched");
+      return stray(request, started, error as Failure, "unmatched");
     }
     if (match === undefined) {
-      return stray(method, started, new Failure("not_found", "no such path"), "unmatched");
+      return stray(request, started, new Failure("not_found", "no such path"), "unmatched");
     }
     const route = match.entry.methods.get(method);
     if (route === undefined) {
@@ -123,18 +133,18 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
       const failure = new Failure("method_not_allowed", `${method} is not allowed here; use ${allow}`, {
         headers: { allow },
       });
-      return stray(method, started, failure, pattern);
+      return stray(request, started, failure, pattern);
     }
 
     const { endpoint } = route;
     const { parameters } = match;
     const address = () => addressOf(info.remoteAddr);
 
-    function answer(result: unknown): Response {
-      return finish(route!, method, started, successResponse(route!, result));
+    function answer(result: unknown): Response | Promise<Response> {
+      return finish(route!, request, started, successResponse(route!, result));
     }
-    function refused(error: unknown): Response {
-      return finish(route!, method, started, refuse(error, endpoint.name));
+    function refused(error: unknown): Response | Promise<Response> {
+      return finish(route!, request, started, refuse(error, endpoint.name));
     }
     function call(caller: Caller | null, input: unknown): unknown {
       return route!.handle({
@@ -241,12 +251,6 @@ function successHeaders(endpoint: Endpoint<unknown, unknown>): Headers {
   if (endpoint.answer === "events") headers.set("content-type", "text/event-stream");
   if (endpoint.allow !== "public") headers.set("cache-control", "no-store");
   return headers;
-}
-
-/** RFC 9110 §9.3.2: `HEAD` is answered like `GET`, without the content. */
-function headless(method: string, response: Response): Response {
-  if (method !== "HEAD") return response;
-  return new Response(null, { status: response.status, headers: response.headers });
 }
 
 function takesMoreThanPath(endpoint: Endpoint<unknown, unknown>): boolean {

@@ -24,7 +24,7 @@ export interface ListenOptions {
   /** What to answer should the handler itself throw, which it must not. */
   readonly onBroken: (error: unknown) => Failure;
   /**
-   * How long a server that was swapped out, or is shutting down, may finish what it has begun.
+   * How long to finish what was begun when shutting down.
    * @default {10000}
    */
   readonly drainMs?: number;
@@ -54,7 +54,7 @@ const FLUSH_MS = 150;
  * @throws {ListenError} If the address cannot be bound: in use, not of this machine, or not allowed.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, drainMs = 10_000 } = options;
+  const { host, onBroken, drainMs = 10_000 } = options;
   const running = new Running(options.handler);
   let port = options.port;
   let certificate = options.certificate;
@@ -80,7 +80,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         certificate = next;
         const old = current;
         current = await start();
-        retire(old, drainMs);
+        // Ends by itself with its last connection. Not awaited: Deno waits for silent ones for ever, and an abort after
+        // a shutdown has begun only throws.
+        old.server.shutdown().catch(onBroken);
       });
       return swapping;
     },
@@ -94,7 +96,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       while (!done && running.count > 0 && performance.now() < deadline) await pause(20);
       // Deno waits for silent and half-open connections for ever; nothing was begun on them
       for (let waited = 0; !done && waited < FLUSH_MS; waited += 10) await pause(10);
-      current.abort.abort();
     },
   };
 }
@@ -114,15 +115,17 @@ class Running {
 
 interface Server {
   readonly server: Deno.HttpServer;
-  readonly abort: AbortController;
   readonly port: number;
 }
 
 /**
- * `reusePort` lets two servers of this process share the port during a swap. It would let a second daemon in as well, so
- * the port is tried without it first.
+ * Binds the port and lets go of it. `reusePort` lets two servers of this process share the port during a swap; it would
+ * let a second daemon in as well, so the port is tried without it first.
+ *
+ * @returns The port, also when the system chose it.
+ * @throws {ListenError} If it cannot be bound.
  */
-function probePort(host: string, port: number): number {
+export function probePort(host: string, port: number): number {
   try {
     using probe = Deno.listen({ hostname: host, port });
     return (probe.addr as Deno.NetAddr).port;
@@ -135,26 +138,18 @@ function serve(
   options: Omit<ListenOptions, "certificate"> & { certificate: ServerCertificate | undefined },
 ): Promise<Server> {
   const { host, port, certificate, handler, onBroken } = options;
-  const abort = new AbortController();
   const { promise, resolve } = Promise.withResolvers<number>();
   const server = Deno.serve({
     hostname: host,
     port,
-    signal: abort.signal,
     onListen: (address) => resolve(address.port),
     onError: (error) => failureResponse(onBroken(error)),
     ...(certificate === undefined ? {} : { ...certificate, reusePort: true }),
   } as Deno.ServeTcpOptions, (request, info: ConnectionInfo) => handler(request, info)) as Deno.HttpServer;
-  return promise.then((bound) => ({ server, abort, port: bound }));
-}
-
-function retire(old: Server, drainMs: number): void {
-  const timer = setTimeout(() => old.abort.abort(), drainMs);
-  old.server.shutdown().catch(() => {/* aborted below */}).finally(() => clearTimeout(timer));
+  return promise.then((bound) => ({ server, port: bound }));
 }
 
 function listenError(host: string, port: number, cause: unknown): ListenError {
-  const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const why = cause instanceof Deno.errors.AddrInUse
     ? "the port is in use, perhaps by another helyosd; stop that program or choose another --port"
     : cause instanceof Deno.errors.AddrNotAvailable
@@ -162,7 +157,12 @@ function listenError(host: string, port: number, cause: unknown): ListenError {
     : cause instanceof Deno.errors.PermissionDenied
     ? "the system does not allow it (ports below 1024 need the right to bind them); choose another --port"
     : `${cause instanceof Error ? cause.message : cause}; check --host and --port`;
-  return new ListenError(`cannot listen on ${where}: ${why}`, { cause });
+  return new ListenError(`cannot listen on ${hostPort(host, port)}: ${why}`, { cause });
+}
+
+/** `host:port` as a URL has it. */
+export function hostPort(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function pause(ms: number): Promise<void> {

@@ -53,11 +53,41 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   }
 }
 
-/** Refuses a body that announces more than the limit; for endpoints that do not read one. */
+/** Refuses a body that announces more than the limit. */
 export function refuseAnnounced(request: Request, limits: BodyLimits): void {
   const announced = request.headers.get("content-length");
   if (announced !== null && Number(announced) > limits.maxBytes) throw tooLarge(limits);
 }
+
+/** How much of a body nobody wants is read, in bodies of the longest allowed size. */
+const UNWANTED_BODIES = 4;
+
+/** How long reading it may take. */
+const UNWANTED_MS = 2_000;
+
+/**
+ * Reads what is left of a body and throws it away, within bounds. Over HTTP/2 an answer before the end of the body makes
+ * Deno reset the stream, and clients such as curl then report a broken stream instead of the refusal.
+ */
+export async function discardBody(request: Request, limits: BodyLimits): Promise<void> {
+  if (request.body === null || request.body.locked) return;
+  const reader = request.body.getReader();
+  const timer = setTimeout(() => reader.cancel().catch(ignore), Math.min(UNWANTED_MS, limits.timeoutMs));
+  try {
+    for (let size = 0; size <= UNWANTED_BODIES * limits.maxBytes;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      size += value.length;
+    }
+  } catch {
+    // The sender is gone
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(ignore);
+  }
+}
+
+function ignore(): void {/* the connection is going away anyway */}
 
 async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array> {
   refuseAnnounced(request, limits);
@@ -77,12 +107,17 @@ async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Arr
       const { value, done } = await Promise.race([reader.read(), late]);
       if (done) break;
       size += value.length;
-      if (size > limits.maxBytes) throw tooLarge(limits);
+      if (size > limits.maxBytes) {
+        reader.releaseLock();
+        await discardBody(request, limits);
+        throw tooLarge(limits);
+      }
       chunks.push(value);
     }
   } catch (error) {
+    if (error instanceof Failure && error.code === "too_large") throw error;
     // Not awaited: cancelling waits for a sender that may never send again
-    reader.cancel().catch(() => {/* the connection is going away anyway */});
+    reader.cancel().catch(ignore);
     if (error instanceof Failure) throw error;
     throw new Failure("bad_request", "the body broke off", { cause: error, ...CLOSE });
   } finally {

@@ -1,0 +1,172 @@
+/**
+ * Turns command line and environment into a configuration, refusing every bad value before anything is touched.
+ *
+ * @module
+ */
+import { isAbsolute, join, resolve } from "node:path";
+import type { Values } from "./flags.ts";
+import type { LogFormat, LogLevel } from "./log.ts";
+import { parseName } from "./trust/names.ts";
+
+/** The environment variables the daemon reads. */
+export const VARIABLES = [
+  "HOME",
+  "HELYOS_DATA_DIR",
+  "HELYOS_CONFIG",
+  "HELYOS_API_TOKEN",
+  "RUST_LOG",
+  "NOTIFY_SOCKET",
+] as const;
+
+/** Their values; an empty one counts as not set. */
+export type Environment = Readonly<Partial<Record<typeof VARIABLES[number], string>>>;
+
+/** What the daemon is to do. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Whether the API is served over TLS: `--tls` decided. */
+  readonly tls: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsSans: readonly string[];
+  readonly advertiseAddr?: string;
+  readonly apiToken?: string;
+  /** The token was on the command line, where others can see it. */
+  readonly apiTokenVisible: boolean;
+  /** Where the first start writes the local CLI context; undefined when no home is known. */
+  readonly contextFile?: string;
+  readonly notifySocket?: string;
+}
+
+/** A value that cannot be: exit code 1. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Contract §4.3: loopback is what is spelled so. */
+const LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "::1"];
+
+/** Whether a host is one that nobody outside this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOSTS.includes(host);
+}
+
+/** Whether a host means every address of this machine. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
+/**
+ * Reads everything that needs no file.
+ *
+ * @param values The command line.
+ * @param environment The variables of {@linkcode VARIABLES} that are set.
+ * @param cwd What relative paths are relative to.
+ * @throws {ConfigError} With the contract's texts for the guardrails.
+ */
+export function readConfig(values: Values, environment: Environment, cwd: string): Config {
+  const host = hostOf(values.one("host") ?? "127.0.0.1");
+  const tls = tlsOf(values.one("tls") ?? "auto", host);
+  const supplied = values.one("api-token") ?? environment.HELYOS_API_TOKEN;
+  if (!tls && !isLoopback(host) && !values.has("insecure-http")) {
+    throw new ConfigError(
+      `refusing to serve a non-loopback address (${host}) over plain HTTP; ` +
+        "use --tls on, or pass BOTH --tls off and --insecure-http",
+    );
+  }
+  if (supplied !== undefined) refuseToken(supplied);
+  const one = (name: string): string | undefined => values.one(name);
+  for (const name of ["tls-cert", "tls-key"]) {
+    if (one(name) === "") throw new ConfigError(`--${name} needs the path of a file`);
+  }
+  if (!tls && one("tls-cert") !== undefined) {
+    throw new ConfigError(
+      `--tls-cert has no effect: ${host} is served over plain HTTP; add --tls on, or leave --tls-cert and --tls-key out`,
+    );
+  }
+  const contextFile = environment.HELYOS_CONFIG ??
+    (environment.HOME === undefined ? undefined : join(environment.HOME, ".helyos/config.toml"));
+  return {
+    host,
+    port: Number(one("port") ?? "6443"),
+    dataDir: dataDirOf(values, environment, cwd),
+    tls,
+    ...optional("tlsCert", one("tls-cert") && resolve(cwd, one("tls-cert")!)),
+    ...optional("tlsKey", one("tls-key") && resolve(cwd, one("tls-key")!)),
+    tlsSans: values.all("tls-san").map((name) => nameOf("--tls-san", name)),
+    ...optional("advertiseAddr", one("advertise-addr") && nameOf("--advertise-addr", one("advertise-addr")!)),
+    ...optional("apiToken", supplied),
+    apiTokenVisible: one("api-token") !== undefined,
+    ...optional("contextFile", contextFile && resolve(cwd, contextFile)),
+    ...optional("notifySocket", environment.NOTIFY_SOCKET),
+  };
+}
+
+/** The data directory, absolute. */
+export function dataDirOf(values: Values, environment: Environment, cwd: string): string {
+  const given = values.one("data-dir") ?? environment.HELYOS_DATA_DIR;
+  if (given === "") throw new ConfigError("--data-dir needs the path of a directory");
+  if (given !== undefined) return isAbsolute(given) ? given : resolve(cwd, given);
+  return environment.HOME === undefined ? "/var/lib/helyos" : join(environment.HOME, ".helyos/data");
+}
+
+/** How to log: known before anything else, so that everything else can be logged. */
+export function readLogging(values: Values, environment: Environment): { format: LogFormat; level: LogLevel } {
+  const format = values.one("log-format") === "json" ? "json" : "human";
+  const level = values.one("log-level") as LogLevel | undefined;
+  return { format, level: level ?? levelOf(environment.RUST_LOG) };
+}
+
+/** `RUST_LOG` is a list of `target=level`, a bare level is for all targets; what is not understood means `info`. */
+function levelOf(filter: string | undefined): LogLevel {
+  let level: LogLevel = "info";
+  for (const directive of (filter ?? "").toLowerCase().split(",")) {
+    const [target, value] = directive.includes("=") ? directive.split("=", 2) : ["helyosd", directive];
+    if (target!.trim() !== "helyosd") continue;
+    const found = (["trace", "debug", "info", "warn", "error"] as const).find((known) => known === value!.trim());
+    if (found !== undefined) level = found;
+  }
+  return level;
+}
+
+function tlsOf(mode: string, host: string): boolean {
+  switch (mode) {
+    case "auto":
+      return !isLoopback(host);
+    case "on":
+      return true;
+    case "off":
+      return false;
+    default:
+      throw new ConfigError(`invalid --tls value '${mode}' (expected auto|on|off)`);
+  }
+}
+
+function hostOf(text: string): string {
+  const name = parseName(text);
+  if (name !== undefined && !name.value.startsWith("*.")) return name.value;
+  throw new ConfigError(
+    `invalid --host '${text}': expected an IP address or a host name, without scheme or port, for example 0.0.0.0`,
+  );
+}
+
+function nameOf(flag: string, text: string): string {
+  const name = parseName(text);
+  if (name !== undefined && (flag === "--tls-san" || !name.value.startsWith("*."))) return name.value;
+  throw new ConfigError(`invalid ${flag} '${text}': expected a DNS name or an IP address, without scheme or port`);
+}
+
+/** A token travels in a header: RFC 6750 §2.1 allows less than this, the original anything. */
+function refuseToken(token: string): void {
+  if (/^[\x21-\x7e]{1,1024}$/.test(token)) return;
+  throw new ConfigError(
+    "invalid API token in --api-token or HELYOS_API_TOKEN: expected 1 to 1024 printable ASCII characters without spaces",
+  );
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined || value === "" ? {} : { [key]: value } as { [P in K]?: V };
+}
