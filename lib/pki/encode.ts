@@ -12,6 +12,10 @@ import { Tag } from "./der.ts";
  * @returns Its DER.
  */
 export function tlv(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  return join(tag, parts);
+}
+
+function join(tag: number, parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const header = length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6;
@@ -39,6 +43,15 @@ export function tlv(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
  */
 export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
   return tlv(Tag.SEQUENCE, ...parts);
+}
+
+/**
+ * Writes a SEQUENCE OF of any length.
+ * @param members What it holds, in order.
+ * @returns Its DER.
+ */
+export function sequenceOf(members: readonly Uint8Array[]): Uint8Array {
+  return join(Tag.SEQUENCE, members);
 }
 
 /**

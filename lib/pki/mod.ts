@@ -27,6 +27,15 @@ export {
   type RootCaOptions,
 } from "./issue.ts";
 export type { ProfileName } from "./profile.ts";
+export { type CertificateRequest, createRequest, parseRequest, type RequestOptions, verifyRequest } from "./request.ts";
+export {
+  createCrl,
+  type CrlOptions,
+  type CrlScope,
+  revoke,
+  type RevokedCertificate,
+  type RevokeOptions,
+} from "./crl_create.ts";
 export type { SubjectNames } from "./subject.ts";
 export type { PathLength, PermittedNames } from "./write_extension.ts";
 
