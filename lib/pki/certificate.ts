@@ -117,6 +117,8 @@ export interface Certificate {
   readonly nameConstraints?: NameConstraints;
   /** The policies it was issued under, as object identifiers (RFC 5280 §4.2.1.4). */
   readonly policies?: readonly string[];
+  /** The kinds of qualifiers those policies have, as object identifiers. */
+  readonly policyQualifiers?: ReadonlySet<string>;
   /** Policies its CA holds to be equal (RFC 5280 §4.2.1.5). */
   readonly policyMappings?: readonly PolicyMapping[];
   /** When policies must be explicit (RFC 5280 §4.2.1.11). */
@@ -237,6 +239,7 @@ export class ParsedCertificate implements Certificate {
   declare authorityKeyIdentifier?: AuthorityKeyIdentifier;
   declare nameConstraints?: NameConstraints;
   declare policies?: readonly string[];
+  declare policyQualifiers?: ReadonlySet<string>;
   declare policyMappings?: readonly PolicyMapping[];
   declare policyConstraints?: PolicyConstraints;
   declare inhibitAnyPolicy?: number;
@@ -339,7 +342,7 @@ export class ParsedCertificate implements Certificate {
         this.nameConstraints = nameConstraintsOf(value);
         break;
       case ExtensionId.certificatePolicies:
-        this.policies = certificatePoliciesOf(value);
+        ({ ids: this.policies, qualifiers: this.policyQualifiers } = certificatePoliciesOf(value));
         break;
       case ExtensionId.policyMappings:
         this.policyMappings = policyMappingsOf(value);

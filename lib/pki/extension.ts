@@ -293,32 +293,35 @@ function subtreesOf(content: Uint8Array | undefined, what: string): Subtree[] {
   return subtrees;
 }
 
-/** @internal Reads CertificatePolicies: their identifiers. */
-export function certificatePoliciesOf(value: Uint8Array): readonly string[] {
+/** @internal Reads CertificatePolicies: their identifiers, and those of the kinds of qualifiers they have. */
+export function certificatePoliciesOf(value: Uint8Array): { ids: readonly string[]; qualifiers: ReadonlySet<string> } {
   const what = "certificatePolicies";
   const reader = readWhole(value, Tag.SEQUENCE, what);
   const ids = new Set<string>();
+  const kinds = new Set<string>();
   do {
     const one = reader.enter(Tag.SEQUENCE, what);
     const id = oidOf(one.read(Tag.OID, what), what);
     const qualifiers = one.optional(Tag.SEQUENCE, what);
     one.end(what);
-    if (qualifiers !== undefined) qualifiersOf(qualifiers.content, what);
+    if (qualifiers !== undefined) qualifiersOf(qualifiers.content, what).forEach((kind) => kinds.add(kind));
     // §4.2.1.4: "A certificate policy OID MUST NOT appear more than once".
     if (ids.has(id)) refuse(`${what} hold ${id} twice`);
     ids.add(id);
   } while (!reader.done);
-  return [...ids];
+  return { ids: [...ids], qualifiers: kinds };
 }
 
-function qualifiersOf(content: Uint8Array, what: string): void {
+function qualifiersOf(content: Uint8Array, what: string): string[] {
   const reader = new DerReader(content);
+  const kinds: string[] = [];
   do {
     const one = reader.enter(Tag.SEQUENCE, what);
-    oidOf(one.read(Tag.OID, what), what);
+    kinds.push(oidOf(one.read(Tag.OID, what), what));
     one.next(what);
     one.end(what);
   } while (!reader.done);
+  return kinds;
 }
 
 /** @internal Reads PolicyMappings. */

@@ -32,8 +32,8 @@ export {
   createCrl,
   type CrlOptions,
   type CrlScope,
+  type Revocation,
   revoke,
-  type RevokedCertificate,
   type RevokeOptions,
 } from "./crl_create.ts";
 export type { SubjectNames } from "./subject.ts";
@@ -66,3 +66,10 @@ export type {
 export type { GeneralName, GeneralNameKind } from "./general_name.ts";
 export { matchesName, type ReferenceName } from "./matching.ts";
 export { oidName } from "./oid.ts";
+export { type Crl, type IssuingDistributionPoint, parseCrl, type RevokedEntry } from "./crl.ts";
+export type { CertificateInput, CrlInput } from "./verify/input.ts";
+export type { Purpose } from "./verify/judge.ts";
+export type { PolicyInputs } from "./verify/policy.ts";
+export type { Refusal, Rule, VerifyResult } from "./verify/result.ts";
+export { verifyChain, type VerifyOptions } from "./verify/verify_chain.ts";
+export { type CrlResult, verifyCrl } from "./verify/verify_crl.ts";

@@ -1,0 +1,153 @@
+/**
+ * What one verification knows and may spend: the certificates at hand, what has been found out, how much work is left.
+ *
+ * @module
+ */
+import type { AlgorithmIdentifier, Certificate } from "../certificate.ts";
+import type { Crl } from "../crl.ts";
+import type { BitString } from "../der.ts";
+import { nodeCrypto } from "../node_crypto.ts";
+import { issuerFault, type Purpose } from "./judge.ts";
+import type { PolicyInputs } from "./policy.ts";
+import { type Refusal, refusal } from "./result.ts";
+import { type SignatureVerdict, verifySignature } from "./signature.ts";
+
+/** Thrown when a verification has used up its work; never leaves this folder. */
+export class BudgetExceeded extends Error {}
+
+/** How much work a verification may cost. Enough for any real chain; a hostile one ends within a fraction of a second. */
+const LIMITS = {
+  /** Signatures verified. */
+  signatures: 200,
+  /** Issuers tried for a certificate. */
+  steps: 20_000,
+  /** Names held against the constraints of a CA. */
+  names: 200_000,
+  /** Whole paths judged. */
+  paths: 200,
+};
+
+/** How revocation is asked for. */
+export type RevocationMode = "off" | "require" | "if-present";
+
+/** What a caller has asked for, checked. */
+export interface Request {
+  /** The instant, in milliseconds, at a whole second. */
+  readonly at: number;
+  readonly purpose: Purpose;
+  readonly maxDepth: number;
+  readonly policies: PolicyInputs;
+  readonly crls: readonly Crl[];
+  readonly revocation: RevocationMode;
+}
+
+/** Something signed: a certificate or a CRL. */
+export interface Signed {
+  readonly der: Uint8Array;
+  readonly tbs: Uint8Array;
+  readonly signatureAlgorithm: AlgorithmIdentifier;
+  readonly signature: BitString;
+}
+
+const latin1 = new TextDecoder("latin1");
+
+/** One verification. */
+export class Context {
+  readonly request: Request;
+  /** The certificates that may stand above another, by the key of their subject. */
+  readonly bySubject: ReadonlyMap<string, readonly Certificate[]>;
+  readonly anchors: ReadonlySet<Certificate>;
+  /** Certificates that were read but hold an extension that could not be. */
+  readonly broken: ReadonlyMap<Certificate, Refusal>;
+  readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0 };
+  readonly #verdicts = new Map<Signed, Map<string, SignatureVerdict>>();
+  readonly #keys = new Map<Certificate, string>();
+  readonly #faults = new Map<Certificate, Refusal | undefined>();
+
+  constructor(
+    request: Request,
+    certificates: {
+      readonly pool: readonly Certificate[];
+      readonly anchors: ReadonlySet<Certificate>;
+      readonly broken: ReadonlyMap<Certificate, Refusal>;
+    },
+  ) {
+    this.request = request;
+    this.anchors = certificates.anchors;
+    this.broken = certificates.broken;
+    this.bySubject = Map.groupBy(certificates.pool, (certificate) => certificate.subject.key);
+  }
+
+  /** Spends work, or throws {@linkcode BudgetExceeded}. */
+  spend(what: keyof typeof LIMITS, amount = 1): void {
+    this.#used[what] += amount;
+    if (this.#used[what] > LIMITS[what]) throw new BudgetExceeded();
+  }
+
+  /** A string that certificates share exactly if they have the same key. */
+  keyOf(certificate: Certificate): string {
+    let key = this.#keys.get(certificate);
+    if (key === undefined) this.#keys.set(certificate, key = latin1.decode(certificate.spki));
+    return key;
+  }
+
+  /** What is wrong with a certificate as an issuer, or nothing. */
+  issuerFault(certificate: Certificate): Refusal | undefined {
+    if (this.#faults.has(certificate)) return this.#faults.get(certificate);
+    const { at, purpose } = this.request;
+    const fault = this.broken.get(certificate) ??
+      issuerFault(certificate, { at, purpose, anchor: this.anchors.has(certificate) });
+    this.#faults.set(certificate, fault);
+    return fault;
+  }
+
+  /** Verifies the signature on something with the key of a certificate, once. */
+  async signatureBy(signed: Signed, signer: Certificate): Promise<SignatureVerdict> {
+    const key = this.keyOf(signer);
+    let own = this.#verdicts.get(signed);
+    if (own === undefined) this.#verdicts.set(signed, own = new Map());
+    let verdict = own.get(key);
+    if (verdict === undefined) {
+      const remembered = rememberedKey(signed, signer);
+      if (good.has(remembered)) {
+        verdict = "good";
+      } else {
+        this.spend("signatures");
+        const { tbs: data, signatureAlgorithm: algorithm, signature } = signed;
+        verdict = await verifySignature(signer.publicKey, { data, algorithm, signature });
+        if (verdict === "good") remember(remembered);
+      }
+      own.set(key, verdict);
+    }
+    return verdict;
+  }
+
+  /** What is wrong with the signature on a certificate, or nothing. */
+  async signatureFault(certificate: Certificate, signer: Certificate): Promise<Refusal | undefined> {
+    const verdict = await this.signatureBy(certificate, signer);
+    if (verdict === "good") return undefined;
+    const section = "RFC 5280 §6.1.3(a)(1)";
+    if (verdict !== "bad") return refusal(certificate, "algorithm", { section, reason: verdict.unsupported });
+    const reason = `its signature does not verify with the key of "${signer.subject}"`;
+    return refusal(certificate, "signature", { section, reason });
+  }
+}
+
+/**
+ * Good signatures of the last verifications. That a signature is good is a fact about bytes alone, so it stays true;
+ * a server that sees the same intermediate a thousand times verifies it once. Whether a certificate is valid, revoked
+ * or allowed is found out anew each time.
+ */
+const good = new Set<string>();
+const MAX_REMEMBERED = 1024;
+
+function rememberedKey(signed: Signed, signer: Certificate): string {
+  const hash = nodeCrypto().createHash("sha256");
+  // The first is DER, which tells where it ends.
+  return hash.update(signed.der).update(signer.spki).digest("base64");
+}
+
+function remember(key: string): void {
+  if (good.size >= MAX_REMEMBERED) good.delete(good.values().next().value!);
+  good.add(key);
+}
