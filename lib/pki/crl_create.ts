@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { sameBytes } from "./der.ts";
 import type { Name } from "./distinguished_name.ts";
 import {
   ascii,
@@ -27,8 +26,8 @@ import { pemEncode } from "./pem.ts";
 import { signed } from "./sign.ts";
 import { judgeNames } from "./subject.ts";
 
-/** A certificate that no longer counts. */
-export interface RevokedCertificate {
+/** A certificate that no longer counts, as a list is made from it; what `parseCrl` reads is one too. */
+export interface Revocation {
   /** Its number in hex, as `Certificate.serial` has it. */
   readonly serial: string;
   /** Since when. */
@@ -37,7 +36,7 @@ export interface RevokedCertificate {
   readonly reason?: RevocationReason;
   /** Since when its key is thought to be in other hands (RFC 5280 §5.3.2). */
   readonly invalidityDate?: Date;
-  /** Who issued it, if not who signs the list: for an indirect list alone (RFC 5280 §5.3.3). */
+  /** Who issued it; who signs the list, when left out. Somebody else for an indirect list alone (RFC 5280 §5.3.3). */
   readonly issuer?: Name;
 }
 
@@ -60,7 +59,7 @@ export interface CrlOptions {
   /** The number of the list, larger than that of the last one. */
   readonly number: bigint | number;
   /** What no longer counts. */
-  readonly revoked: readonly RevokedCertificate[];
+  readonly revoked: readonly Revocation[];
   /** When the next list is there at the latest: from then on this one counts no more. */
   readonly nextUpdate: Date;
   /** For a delta: the number of the complete list that it changes (RFC 5280 §5.2.4). */
@@ -185,7 +184,7 @@ export interface RevokeOptions {
 }
 
 /**
- * Puts a certificate on a list of what is revoked. By its number: another signature over the same certificate, or the same
+ * Puts a certificate on a list of what is revoked. By issuer and number: another signature over the same certificate, or the same
  * one spelled otherwise, is revoked with it.
  *
  * What is on the list stays as it is, for good, but for a certificate on hold: that can be revoked in earnest.
@@ -202,25 +201,28 @@ export interface RevokeOptions {
  * equal(twice[0]?.reason, "keyCompromise");
  * ```
  * @param revoked The list so far.
- * @param certificate The certificate, or its number.
+ * @param certificate The certificate, or its number; without an issuer it is one of who signs the list.
  * @param options Why and since when.
  * @returns A new list.
  * @throws {SyntaxError} If the number is not hex.
  */
 export function revoke(
-  revoked: readonly RevokedCertificate[],
-  certificate: { readonly serial: string },
+  revoked: readonly Revocation[],
+  certificate: { readonly serial: string; readonly issuer?: Name },
   options: RevokeOptions = {},
-): RevokedCertificate[] {
+): Revocation[] {
   const { reason = "unspecified", date = new Date(), invalidityDate } = options;
   const serial = serialText(certificate.serial);
-  const known = revoked.find((entry) => entry.issuer === undefined && serialText(entry.serial) === serial);
+  const { issuer } = certificate;
+  const sameIssuer = (other?: Name) => issuer === undefined || other === undefined || other.equals(issuer);
+  const known = revoked.find((entry) => serialText(entry.serial) === serial && sameIssuer(entry.issuer));
   if (known !== undefined && known.reason !== "certificateHold") return [...revoked];
-  const entry: RevokedCertificate = {
+  const entry: Revocation = {
     serial,
     date,
     reason,
     ...(invalidityDate === undefined ? {} : { invalidityDate }),
+    ...(issuer === undefined ? {} : { issuer }),
   };
   return [...revoked.filter((other) => other !== known), entry];
 }
@@ -236,14 +238,15 @@ function crlNumber(value: bigint | number): bigint {
   return number;
 }
 
-/** One spelling of a number: lower case, no leading zeros. */
+/** One spelling of a number, that of `Certificate.serial`: lower case, two digits an octet, no octet too many. */
 function serialText(text: string): string {
   if (!/^-?[0-9a-f]{1,42}$/i.test(text)) throw new SyntaxError(`${JSON.stringify(text)} is not a serial number in hex`);
-  return text.toLowerCase().replace(/^(-?)0+(?=.)/, "$1");
+  const [, sign, digits = ""] = /^(-?)0*(.+)$/.exec(text.toLowerCase())!;
+  return `${sign}${digits.padStart(digits.length + (digits.length % 2), "0")}`;
 }
 
 function entriesOf(
-  revoked: readonly RevokedCertificate[],
+  revoked: readonly Revocation[],
   signer: Name,
   { delta, scope }: { readonly delta: boolean; readonly scope: CrlScope },
 ): Uint8Array[] {
@@ -253,7 +256,9 @@ function entriesOf(
   return revoked.map((entry) => {
     const serial = serialText(entry.serial);
     const owner = entry.issuer ?? signer;
-    if (owner !== signer && !scope.indirect) refuse(`${serial} is of another issuer, and the list is not indirect`);
+    if (!owner.equals(signer) && !scope.indirect) {
+      refuse(`${serial} is of another issuer, and the list is not indirect`);
+    }
     const key = `${serial} ${owner.key}`;
     if (seen.has(key)) refuse(`${serial} stands in it twice`);
     seen.add(key);
@@ -269,7 +274,7 @@ function entriesOf(
     if (entry.invalidityDate !== undefined) {
       extensions.push(extension(ExtensionId.invalidityDate, generalizedTime(entry.invalidityDate)));
     }
-    if (!sameBytes(owner.der, current.der)) {
+    if (!owner.equals(current)) {
       extensions.push(extension(ExtensionId.certificateIssuer, sequence(constructed(4, owner.der)), true));
       current = owner;
     }
