@@ -9,11 +9,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { restApiPage } from "./rest_api_page.ts";
 import { cliPage } from "./cli_page.ts";
+import { flagsPage } from "./flags_page.ts";
 
 /** Pages made from the code, by path. */
 const GENERATED: Readonly<Record<string, () => string | Promise<string>>> = {
   "docs/rest-api.md": restApiPage,
   "docs/cli.md": cliPage,
+  "docs/flags.md": flagsPage,
 };
 
 const problems: string[] = [];

@@ -5,9 +5,9 @@
  */
 import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
+import { freePort } from "./free_port.ts";
 import { temporaryFolder } from "./process.ts";
 import { tool } from "./tools.ts";
 
@@ -40,18 +40,6 @@ export interface PebbleOptions {
    * @default {7776000}
    */
   readonly validitySeconds?: number;
-}
-
-/** A port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** Starts pebble on free ports. */

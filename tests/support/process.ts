@@ -159,7 +159,11 @@ export async function startDaemon(
     }
   }
   async function stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
-    if (!ended) child.kill(signal);
+    try {
+      child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended already.
+    }
     return await end;
   }
   const listening = await waitForLog(/API listening on (https?:\/\/[^\s"]+)/);
@@ -174,7 +178,7 @@ export async function startDaemon(
     waitForLog,
     stop,
     async [Symbol.asyncDispose]() {
-      await stop("SIGKILL").catch(() => {}); // It may have ended between the look and the signal.
+      await stop("SIGKILL");
     },
   };
 }

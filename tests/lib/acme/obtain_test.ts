@@ -7,7 +7,8 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AcmeClient, certificateId, dnsHookSolver, type HttpSolver, httpSolver, obtainCertificate } from "@helyos/acme";
 import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
-import { freePort, type Pebble, startPebble } from "../../support/pebble.ts";
+import { freePort } from "../../support/free_port.ts";
+import { type Pebble, startPebble } from "../../support/pebble.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
 

@@ -1,0 +1,144 @@
+/**
+ * Story: an operator gets the flags wrong. Each mistake is one clear refusal before anything is written.
+ */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
+import { helyosd, startDaemon, temporaryFolder } from "../support/process.ts";
+
+const REFUSALS: readonly { flags: readonly string[]; code: 1 | 2; says: RegExp }[] = [
+  {
+    flags: ["--host", "0.0.0.0", "--tls", "off"],
+    code: 1,
+    says:
+      /^Error: refusing to serve a non-loopback address \(0\.0\.0\.0\) over plain HTTP; use --tls on, or pass BOTH --tls off and --insecure-http$/m,
+  },
+  { flags: ["--tls", "maybe"], code: 1, says: /invalid --tls value 'maybe' \(expected auto\|on\|off\)/ },
+  { flags: ["--port", "70000"], code: 2, says: /port/ },
+  { flags: ["--port", "x"], code: 2, says: /port/ },
+  { flags: ["--tls-cert", "only.pem"], code: 1, says: /--tls-key/ },
+  { flags: ["--tls-key", "only.pem"], code: 1, says: /--tls-cert/ },
+  { flags: ["--tls", "on", "--tls-cert", "no.pem", "--tls-key", "no.key"], code: 1, says: /no\.(pem|key)/ },
+  { flags: ["--tls-san", "bad name"], code: 1, says: /tls-san/ },
+  { flags: ["--log-level", "loud"], code: 2, says: /log-level/ },
+  { flags: ["--log-format", "xml"], code: 2, says: /log-format/ },
+  { flags: ["--prot", "1"], code: 2, says: /--port/ },
+  { flags: ["extra"], code: 2, says: /extra/ },
+];
+
+for (const { flags, code, says } of REFUSALS) {
+  Deno.test(`helyosd refuses ${flags.join(" ")} and writes nothing`, async () => {
+    await using home = await temporaryFolder();
+    const outcome = await helyosd(flags, { home: home.path });
+    match(outcome.stderr, says);
+    equal(outcome.code, code, outcome.stderr);
+    deepEqual(await readdir(home.path), []);
+  });
+}
+
+Deno.test("helyosd refuses a supplied certificate that expired or does not match its key", async () => {
+  await using home = await temporaryFolder();
+  const key = await generateKeyPair();
+  const other = await generateKeyPair();
+  const ca = await createRootCa({
+    commonName: "company CA",
+    key,
+    lifetimeDays: 100,
+    now: new Date(Date.now() - 50 * 86_400_000),
+  });
+  const issue = (now?: Date) =>
+    issueCertificate({
+      issuer: { certificate: ca.pem, key },
+      profile: "server",
+      publicKey: other.publicKey,
+      commonName: "localhost",
+      names: { dns: ["localhost"] },
+      lifetimeSeconds: 86_400,
+      ...(now ? { now } : {}),
+    });
+  const path = (name: string) => join(home.path, name);
+  await writeFile(path("good.pem"), (await issue()).pem);
+  await writeFile(path("old.pem"), (await issue(new Date(Date.now() - 20 * 86_400_000))).pem);
+  await writeFile(path("good.key"), await exportPrivateKey(other));
+  await writeFile(path("wrong.key"), await exportPrivateKey(key));
+  await writeFile(path("junk.pem"), "-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n");
+  const cases: [string, string, RegExp][] = [
+    ["old.pem", "good.key", /expired/],
+    ["good.pem", "wrong.key", /match|belong|another certificate/],
+    ["junk.pem", "good.key", /junk\.pem/],
+    ["good.pem", "junk.pem", /junk\.pem/],
+  ];
+  for (const [cert, keyFile, says] of cases) {
+    for (const check of [[], ["--check"]]) {
+      const outcome = await helyosd(["--tls", "on", "--tls-cert", cert, "--tls-key", keyFile, ...check], {
+        home: home.path,
+      });
+      equal(outcome.code, 1, outcome.stderr);
+      match(outcome.stderr, says);
+    }
+  }
+  deepEqual((await readdir(home.path)).filter((name) => name.startsWith(".helyos")), []);
+});
+
+Deno.test("helyosd says so in one sentence when the port is in use, by a stranger or by another helyosd", async () => {
+  await using home = await temporaryFolder();
+  const stranger = createServer();
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const { port } = stranger.address() as { port: number };
+  const outcome = await helyosd(["--port", String(port)], { home: home.path });
+  equal(outcome.code, 1);
+  match(outcome.stderr, new RegExp(`Error: .*${port}.*in use`));
+  await new Promise((resolve) => stranger.close(resolve));
+
+  for (const tls of ["on", "off"]) {
+    await using first = await temporaryFolder();
+    await using second = await temporaryFolder();
+    await using daemon = await startDaemon({ home: first.path, flags: ["--tls", tls] });
+    const taken = await helyosd(["--tls", tls, "--port", new URL(daemon.url).port], { home: second.path });
+    equal(taken.code, 1, taken.stderr);
+    match(taken.stderr, /Error: .*in use/);
+  }
+});
+
+Deno.test("helyosd refuses a data directory that another daemon holds, and names the holder", async () => {
+  await using home = await temporaryFolder();
+  await using daemon = await startDaemon({ home: home.path });
+  const second = await helyosd(["--port", "0"], { home: home.path });
+  equal(second.code, 1, second.stderr);
+  match(second.stderr, new RegExp(`Error: .*${daemon.pid}`));
+});
+
+Deno.test("helyosd refuses a damaged master key or database in one sentence and leaves them as they are", async () => {
+  for (
+    const [name, content, says] of [
+      ["master.key", "short", /Error: .*master key invalid length: expected 32, got 5/],
+      ["state.db", "this is no database, but long enough to look like one to nobody".repeat(100), /Error: .*state\.db/],
+    ] as const
+  ) {
+    await using home = await temporaryFolder();
+    const data = join(home.path, "data");
+    await mkdir(data, { mode: 0o700 });
+    await writeFile(join(data, name), content, { mode: 0o600 });
+    const outcome = await helyosd(["--port", "0", "--data-dir", data], { home: home.path });
+    equal(outcome.code, 1, outcome.stderr);
+    match(outcome.stderr, says);
+    equal(await Deno.readTextFile(join(data, name)), content);
+    equal(outcome.stderr.trim().split("\n").filter((line) => line.startsWith("Error:")).length, 1);
+  }
+});
+
+Deno.test({
+  name: "helyosd refuses a data directory it cannot write",
+  ignore: Deno.uid() === 0, // Root writes everywhere.
+  async fn() {
+    await using home = await temporaryFolder();
+    const data = join(home.path, "data");
+    await mkdir(data);
+    await chmod(data, 0o500);
+    const outcome = await helyosd(["--port", "0", "--data-dir", data], { home: home.path });
+    equal(outcome.code, 1);
+    match(outcome.stderr, /Error: .*data/);
+  },
+});
