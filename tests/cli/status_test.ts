@@ -87,7 +87,7 @@ Deno.test("helyos status exits 1 when nobody listens, with the cause", async () 
   const server = await addressOfNobody();
   const { code, stdout, stderr } = await helyos(["status", "--server", server]);
   deepEqual([code, stdout], [1, ""]);
-  match(stderr, /^✗ Cannot connect to helyosd at http:\/\/127\.0\.0\.1:\d+: .*refused/);
+  match(stderr, /^✗ Cannot connect to helyosd at 127\.0\.0\.1:\d+: .*refused/);
   const json = await helyos(["status", "--json", "--server", server]);
   deepEqual([json.code, json.stdout, JSON.parse(json.stderr).code], [1, "", "refused"]);
 });
