@@ -63,6 +63,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   },
   client: {
     ...LEAF,
+    // RFC 5280 §4.2.1.12: with clientAuth alone go digitalSignature and keyAgreement, nothing else.
+    rsaKeyUsage: [],
     purposes: [PurposeId.clientAuth],
     hostCommonName: false,
     namesRequired: false,
