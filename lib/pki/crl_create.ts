@@ -30,7 +30,7 @@ import { judgeNames } from "./subject.ts";
 export interface Revocation {
   /** Its number in hex, as `Certificate.serial` has it. */
   readonly serial: string;
-  /** Since when. */
+  /** Since when; not later than the list. */
   readonly date: Date;
   /** Why; `unspecified` when left out. `removeFromCRL` takes it off the list again, in a delta alone. */
   readonly reason?: RevocationReason;
@@ -71,9 +71,6 @@ export interface CrlOptions {
   /** The time; the clock's, when left out. */
   readonly now?: Date;
 }
-
-/** Clocks differ: a list must not be refused by the one that is a little behind. */
-const BACKDATE_SECONDS = 300;
 
 /** Numbers of `CRLReason` (RFC 5280 §5.3.1). */
 const REASON_NUMBER: Readonly<Record<RevocationReason, number>> = {
@@ -154,13 +151,14 @@ export async function createCrl(options: CrlOptions): Promise<{ pem: string; der
   const issuer = await prepareIssuer(options.issuer);
   requireKeyUsage(issuer, "cRLSign");
   const { subject } = issuer.certificate;
-  const entries = entriesOf(options.revoked, subject, { delta: baseNumber !== undefined, scope: scope ?? {} });
+  const entries = entriesOf(options.revoked, subject, { now, delta: baseNumber !== undefined, scope: scope ?? {} });
   const tbs = sequence(
     // §5.1.2.1: 1 means version 2.
     integer(1),
     issuer.signatureIdentifier,
     subject.der,
-    time(new Date(now.valueOf() - BACKDATE_SECONDS * 1000)),
+    // Not dated back as certificates are: who holds two lists takes the later one.
+    time(now),
     time(nextUpdate),
     // §5.1.2.6: with nothing revoked the list is absent, not empty.
     ...(entries.length === 0 ? [] : [sequenceOf(entries)]),
@@ -248,7 +246,7 @@ function serialText(text: string): string {
 function entriesOf(
   revoked: readonly Revocation[],
   signer: Name,
-  { delta, scope }: { readonly delta: boolean; readonly scope: CrlScope },
+  { now, delta, scope }: { readonly now: Date; readonly delta: boolean; readonly scope: CrlScope },
 ): Uint8Array[] {
   const seen = new Set<string>();
   // §5.3.3: an entry is of the same issuer as the one before it, unless it says otherwise.
@@ -279,7 +277,9 @@ function entriesOf(
       current = owner;
     }
     const value = serial.startsWith("-") ? -BigInt(`0x${serial.slice(1)}`) : BigInt(`0x${serial}`);
-    return sequence(integer(value), time(entry.date), ...(extensions.length === 0 ? [] : [sequence(...extensions)]));
+    // Revoked in the future is revoked now: a clock that was set back must not put a revocation off.
+    const date = entry.date > now ? now : entry.date;
+    return sequence(integer(value), time(date), ...(extensions.length === 0 ? [] : [sequence(...extensions)]));
   });
 }
 

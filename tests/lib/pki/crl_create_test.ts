@@ -104,7 +104,7 @@ Deno.test("createCrl() writes what parseCrl() reads", async () => {
   equal(read.version, 2);
   equal(read.number, 300n);
   equal(read.issuer.toString(), "CN=Helyos Service CA");
-  equal(read.thisUpdate.toISOString(), "2026-06-01T11:55:00.000Z");
+  equal(read.thisUpdate.toISOString(), "2026-06-01T12:00:00.000Z");
   equal(read.nextUpdate?.toISOString(), "2026-06-08T12:00:00.000Z");
   equal(read.authorityKeyIdentifier?.keyIdentifier, parseCertificate(ca.pem).subjectKeyIdentifier);
   deepEqual(read.revoked.map(({ serial, reason }) => [serial, reason]), [
@@ -115,6 +115,11 @@ Deno.test("createCrl() writes what parseCrl() reads", async () => {
   equal(read.revoked[1]?.invalidityDate?.toISOString(), "2026-05-01T00:00:00.000Z");
   // A list that was read is a list that can be written again.
   deepEqual(parseCrl((await crl({ number: 300n, revoked: read.revoked })).der).tbs, read.tbs);
+});
+
+Deno.test("createCrl() takes a revocation in the future for one that holds now", async () => {
+  const { der } = await crl({ revoked: [{ serial: "1", date: new Date(NOW.valueOf() + 60_000) }] });
+  deepEqual(parseCrl(der).revoked[0]?.date, NOW);
 });
 
 Deno.test("createCrl() leaves an empty list out", async () => {
