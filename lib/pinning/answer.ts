@@ -1,0 +1,124 @@
+/**
+ * From an answer of `node:http` to a `Response` whose body streams.
+ *
+ * @module
+ */
+import type { IncomingMessage } from "node:http";
+import { nameAbort, nameCause } from "./cause.ts";
+import type { Connection } from "./connection.ts";
+import { PinningError } from "./errors.ts";
+import type { Outgoing } from "./outgoing.ts";
+
+/** How much of a body is read ahead of the caller, in bytes. */
+const READ_AHEAD = 64 * 1024;
+
+/** What an answer belongs to. */
+export interface AnswerContext {
+  /** What it answers. */
+  readonly outgoing: Outgoing;
+  /** The connection it comes on. */
+  readonly connection: Connection;
+  /** The server, as people write it. */
+  readonly place: string;
+  /** How long it may be silent, in milliseconds. Event streams may be as silent as they like. */
+  readonly idleTimeoutMs: number;
+}
+
+/**
+ * Makes a `Response` of an answer.
+ *
+ * @param message The answer.
+ * @param context What it belongs to.
+ * @returns The response.
+ * @throws {PinningError} `protocol` if it could be no response.
+ */
+export function answerOf(message: IncomingMessage, context: AnswerContext): Response {
+  const { outgoing, place } = context;
+  const status = message.statusCode ?? 0;
+  // RFC 9110 §6.4.1: these have no body. `fetch` knows no statuses beyond 599.
+  const bare = outgoing.method === "HEAD" || [204, 205, 304].includes(status);
+  try {
+    const headers = new Headers();
+    for (let at = 0; at + 1 < message.rawHeaders.length; at += 2) {
+      headers.append(message.rawHeaders[at]!, message.rawHeaders[at + 1]!);
+    }
+    if (bare) message.resume();
+    const body = bare ? null : bodyOf(message, headers, context);
+    const response = new Response(body, { status, statusText: statusText(message), headers });
+    Object.defineProperty(response, "url", { value: outgoing.url.href });
+    return response;
+  } catch (cause) {
+    throw new PinningError("protocol", `The answer of ${place} makes no sense (status ${status})`, { cause, status });
+  }
+}
+
+function statusText(message: IncomingMessage): string {
+  return (message.statusMessage ?? "").replaceAll(/[^\t\x20-\x7e]/g, "?");
+}
+
+function bodyOf(message: IncomingMessage, headers: Headers, context: AnswerContext): ReadableStream<Uint8Array> {
+  const { outgoing: { signal }, connection: { socket, flow }, place } = context;
+  const isEventStream = /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let done = false;
+  let abort = () => {};
+
+  function finish(): boolean {
+    if (done) return false;
+    done = true;
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+    return true;
+  }
+
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const fail = (error: PinningError) => {
+        if (!finish()) return;
+        controller.error(error);
+        socket.destroy();
+      };
+      const await_ = () => {
+        clearTimeout(timer);
+        if (isEventStream || done) return;
+        const text = `${place} went silent in the middle of its answer`;
+        timer = setTimeout(() => fail(new PinningError("timeout", text)), context.idleTimeoutMs);
+      };
+      abort = () => fail(nameAbort(signal!, place));
+      if (signal?.aborted) return abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      message.on("data", (chunk: Uint8Array) => {
+        if (done) return;
+        controller.enqueue(new Uint8Array(chunk));
+        if ((controller.desiredSize ?? 0) > 0) return await_();
+        // Nobody waits for the server now: neither its silence nor its connection matters.
+        clearTimeout(timer);
+        message.pause();
+        flow(false);
+        socket.unref();
+      });
+      message.on("resume", await_);
+      message.on("end", () => {
+        if (message.complete && finish()) controller.close();
+      });
+      const broke = (cause?: unknown) => {
+        const error = cause ?? Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+        fail(nameCause(error, place));
+      };
+      message.on("error", broke);
+      message.on("close", () => broke());
+      await_();
+    },
+    pull() {
+      if (done) return;
+      socket.ref();
+      flow(true);
+      message.resume();
+    },
+    cancel() {
+      if (!finish()) return;
+      message.destroy();
+      socket.destroy();
+    },
+  }, { highWaterMark: READ_AHEAD, size: (chunk) => chunk.byteLength });
+}
