@@ -1,0 +1,2 @@
+// @ts-types="@types/ws"
+export { WebSocket } from "ws";
