@@ -6,6 +6,7 @@
 import { type AnyKeyAlgorithm, type KeyAlgorithm, type KeyKind, kindOf } from "./algorithm.ts";
 import { decryptKey, encryptKey } from "./encrypted_key.ts";
 import { PkiError } from "./errors.ts";
+import { exportedKey } from "./exported_key.ts";
 import { openLegacyPem } from "./legacy_pem.ts";
 import { pemDecode, pemEncode } from "./pem.ts";
 import { type PrivateKey, readEc, readPrivateKey, readRsa } from "./private_key.ts";
@@ -87,7 +88,7 @@ export async function exportPrivateKey(pair: KeyPair, options: PassphraseOptions
   const { passphrase } = options;
   if (passphrase === "") throw new RangeError("Cannot encrypt a private key under an empty passphrase");
   if (!pair.privateKey.extractable) throw new PkiError("invalid_key", "Cannot export a private key that is locked in");
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  const pkcs8 = await exportedKey(pair.privateKey);
   return passphrase === undefined
     ? pemEncode("PRIVATE KEY", pkcs8)
     : pemEncode("ENCRYPTED PRIVATE KEY", await encryptKey(pkcs8, passphrase));

@@ -7,6 +7,7 @@ import { type AnyKeyAlgorithm, KeyId, type KeyKind, kindOf } from "./algorithm.t
 import { bitStringOf, DerReader, hexOf, integerOctets, oidOf, readWhole, Tag } from "./der.ts";
 import { bitString, sequence } from "./encode.ts";
 import { PkiError } from "./errors.ts";
+import { exportedKey } from "./exported_key.ts";
 import { nodeCrypto } from "./node_crypto.ts";
 
 /** A public key that may stand in a certificate. */
@@ -188,8 +189,8 @@ export async function toPublicKey(publicKey: CryptoKey | Uint8Array): Promise<Pu
   if (publicKey instanceof Uint8Array) return readPublicKey(publicKey.slice());
   if (publicKey.type !== "public") throw new TypeError(`A ${publicKey.type} key is not a public key`);
   const remembered = known.get(publicKey);
-  if (remembered !== undefined && !("type" in remembered)) return remembered;
-  let found = remembered && pointInside(new Uint8Array(await crypto.subtle.exportKey("pkcs8", remembered)));
+  if (remembered !== undefined && !(remembered instanceof CryptoKey)) return remembered;
+  let found = remembered && pointInside(await exportedKey(remembered));
   found ??= readPublicKey(new Uint8Array(await crypto.subtle.exportKey("spki", publicKey)));
   known.set(publicKey, found);
   return found;
