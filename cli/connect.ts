@@ -62,7 +62,21 @@ const CONNECT_TIMEOUT_MS = 5_000;
 export async function connect(surroundings: Surroundings): Promise<Connection> {
   const target = await resolveTarget(surroundings);
   warnOf(target, surroundings);
-  return openConnection(target, surroundings.globals.proxy);
+  const connection = openConnection(target, surroundings.globals.proxy);
+  if (target.tls !== "pinned") return connection;
+  return {
+    ...connection,
+    async [Symbol.asyncDispose]() {
+      // Free unless the server shows that it has a new CA.
+      const presented = await connection.presented().catch(() => []);
+      if (presented.length > 1) {
+        const { movePin } = await import("./rollover.ts");
+        const say = (text: string) => sayWarning(surroundings, text);
+        await movePin(connection, { store: openContexts(surroundings.io), say });
+      }
+      await connection[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /**
@@ -211,7 +225,13 @@ function heldBack(
   return `the ${what} of context '${context.name}' is for ${context.server} and was held back from ${url.origin}${advice}`;
 }
 
-function checkToken(token: string): void {
+/**
+ * Judges a token before it is sent.
+ *
+ * @param token The token.
+ * @throws {CliError} If no HTTP header can carry it.
+ */
+export function checkToken(token: string): void {
   if (/^[\x21-\x7e]+$/.test(token)) return;
   throw new CliError("the token contains spaces or characters that no HTTP header can carry", {
     code: "invalid_token",

@@ -77,6 +77,7 @@ function connectionHint(error: PinningError, target: Pick<Target, "server" | "tl
     case "unreachable":
       return `Check the address, and that firewalls let port ${url.port || "443"} through`;
     case "unknown_ca":
+    case "invalid_certificate": // A CA of the same name with another key is one of these.
       if (target.tls !== "pinned") return `Pin its CA with: helyos login ${target.server}`;
       return "Somebody may be in between. If the daemon's CA was replaced on purpose, compare fingerprints " +
         `(helyosd ca on its host) and pin it again: ${pinAgain(target)}`;

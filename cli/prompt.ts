@@ -24,8 +24,8 @@ const INTERRUPTED_EXIT_CODE = 130;
  * @throws {CliError} If the person interrupts.
  */
 export async function confirm({ stdin, stderr }: Terminal, question: string): Promise<boolean> {
-  stderr.write(`${question} [y/N] `);
   const yes = await stdin.raw(async (next) => {
+    stderr.write(`${question} [y/N] `); // Only now: keys pressed before would be read another way.
     for (;;) {
       const keys = await next();
       if (keys === undefined) return false;
@@ -49,8 +49,8 @@ export async function confirm({ stdin, stderr }: Terminal, question: string): Pr
  * @throws {CliError} If the person interrupts.
  */
 export async function askHidden({ stdin, stderr }: Terminal, question: string): Promise<string> {
-  stderr.write(question);
   const typed = await stdin.raw(async (next) => {
+    stderr.write(question);
     const decoder = new TextDecoder();
     let line: string[] = [];
     for (;;) {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Surroundings } from "../command.ts";
+import { checkToken } from "../connect.ts";
 import { CliError } from "../failure.ts";
 import { askHidden } from "../prompt.ts";
 
@@ -33,7 +34,10 @@ export async function findToken(surroundings: Surroundings, sources: TokenSource
     io.env("HELYOS_API_TOKEN") ??
     (io.stdin.isTerminal ? await askHidden(io, `Paste a HELYOS API token for ${sources.server}: `) : undefined);
   const trimmed = token?.trim() ?? "";
-  if (trimmed !== "") return trimmed;
+  if (trimmed !== "") {
+    checkToken(trimmed);
+    return trimmed;
+  }
   throw new CliError("no token provided (use --token, --token-stdin, --token-file, or HELYOS_API_TOKEN)", {
     code: "no_token",
   });

@@ -14,7 +14,7 @@ const PASTE = /Paste a HELYOS API token for https:\/\/localhost:\d+: /;
 /** Runs the CLI on a terminal; afterwards shows its exit code and how the terminal was left. */
 function person(args: readonly string[], home: string): PseudoTerminal {
   const words = [join(ROOT, "scripts/launch.sh"), "cli", ...args].map(quoted).join(" ");
-  return openTerminal(`sh ${words}; echo "exit=$?"; stty -a`, { home });
+  return openTerminal(`sh -c 'echo "pid=$$"; exec sh "$@"' - ${words}; echo "exit=$?"; stty -a`, { home });
 }
 
 const addressOf = (daemon: RunningDaemon) => daemon.url.replace("127.0.0.1", "localhost");
@@ -86,11 +86,15 @@ Deno.test("helyos login gives the terminal back after Ctrl-C and when it is kill
   for (const question of [QUESTION, PASTE]) {
     await using home = await temporaryFolder();
     const pinned = question === PASTE ? ["--ca-fingerprint", fingerprint] : [];
-    await using terminal = person(["login", addressOf(daemon), ...pinned], home.path);
-    await terminal.waitFor(question);
-    await terminal.press("\x03");
-    await endsSanely(terminal, 130);
-    equal(await config(home.path), "none");
+    for (const end of ["Ctrl-C", "SIGTERM", "SIGHUP"] as const) {
+      await using terminal = person(["login", addressOf(daemon), ...pinned], home.path);
+      const [, pid] = await terminal.waitFor(/pid=(\d+)/);
+      await terminal.waitFor(question);
+      if (end === "Ctrl-C") await terminal.press("\x03");
+      else Deno.kill(Number(pid), end);
+      await endsSanely(terminal, 130);
+      equal(await config(home.path), "none");
+    }
   }
 });
 

@@ -25,7 +25,7 @@ export function quoted(argument: string): string {
 /** Starts `line` in `sh` on a pseudo-terminal. */
 export function openTerminal(line: string, options: RunOptions): PseudoTerminal {
   const child = new Deno.Command("script", {
-    args: ["--quiet", "--echo", "never", "--command", line, "/dev/null"],
+    args: ["--quiet", "--echo", "always", "--command", line, "/dev/null"],
     cwd: options.cwd ?? options.home,
     env: environment(options.home, { TERM: "xterm", SHELL: "/bin/sh", ...options.env }),
     clearEnv: true,
