@@ -60,6 +60,7 @@ export class PkiError extends Error {
   readonly code: PkiErrorCode;
 
   /**
+   * Says what could not be done.
    * @param code What went wrong, to match on.
    * @param message What could not be done and the value at hand.
    * @param options The cause underneath, when there is one.
