@@ -87,7 +87,9 @@ function connectionHint(error: PinningError, target: Pick<Target, "server" | "tl
     case "not_yet_valid":
       return clockHint(error);
     case "invalid_ca":
-      return `Pin the CA again with: ${pinAgain(target)}`;
+      return target.tls === "pinned"
+        ? `Pin the CA again with: ${pinAgain(target)}`
+        : "Somebody may be in between: ask the daemon's host what `helyosd ca` prints";
     case "not_tls":
       return "It may be plain HTTP; nothing was sent. Use http:// only if that is what you expect";
     case "tls_required":

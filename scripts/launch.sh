@@ -93,7 +93,7 @@ while read -r entry kind names; do
   value=
   for name in $names; do
     case $kind-$name in
-      net-all) continue ;;
+      net-all | sys-all) continue ;;
       read-data | write-data) paths=$data ;;
       read-certificates) paths=$certificates ;;
       read-context | write-context) paths=$context ;;
