@@ -194,7 +194,7 @@ function parseDer(der: Uint8Array): Certificate {
 /** @internal Reads an `AlgorithmIdentifier`. */
 export function algorithmOf(reader: DerReader, what: string): AlgorithmIdentifier {
   const value = reader.read(Tag.SEQUENCE, what);
-  const inside = new DerReader(value.content);
+  const inside = DerReader.inside(value);
   const id = oidOf(inside.read(Tag.OID, what), what);
   const parameters = inside.done ? undefined : inside.next(what).encoding;
   inside.end(what);
@@ -204,7 +204,7 @@ export function algorithmOf(reader: DerReader, what: string): AlgorithmIdentifie
 /** @internal Reads a `SubjectPublicKeyInfo`. */
 export function publicKeyOf(reader: DerReader): PublicKeyInfo {
   const value = reader.read(Tag.SEQUENCE, "subjectPublicKeyInfo");
-  const inside = new DerReader(value.content);
+  const inside = DerReader.inside(value);
   const algorithm = algorithmOf(inside, "public key algorithm");
   const key = bitStringOf(inside.read(Tag.BIT_STRING, "public key"), "public key");
   inside.end("subjectPublicKeyInfo");
@@ -257,7 +257,7 @@ export class ParsedCertificate implements Certificate {
     this.signature = bitStringOf(outer.read(Tag.BIT_STRING, "signature"), "signature");
     outer.end("certificate");
 
-    const tbs = new DerReader(signed.content);
+    const tbs = DerReader.inside(signed);
     this.version = versionOf(tbs);
     this.serial = serialText(integerOctets(tbs.read(Tag.INTEGER, "serialNumber"), "serialNumber"));
     // §4.1.1.2: the two identifiers must be the same, or the signed one says nothing.
@@ -369,7 +369,7 @@ export class ParsedCertificate implements Certificate {
 function versionOf(tbs: DerReader): number {
   const holder = tbs.optional(0xa0, "version");
   if (holder === undefined) return 1;
-  const inside = new DerReader(holder.content);
+  const inside = DerReader.inside(holder);
   const version = integerOf(inside.read(Tag.INTEGER, "version"), "version");
   inside.end("version");
   if (version < 0n || version > 2n) refuse(`version ${version + 1n} does not exist`);

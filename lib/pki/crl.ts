@@ -150,7 +150,7 @@ export function readCrl(der: Uint8Array): Crl {
   const signature = bitStringOf(outer.read(Tag.BIT_STRING, "signature"), "signature");
   outer.end("CRL");
 
-  const tbs = new DerReader(signed.content);
+  const tbs = DerReader.inside(signed);
   const version = versionOf(tbs);
   if (!sameBytes(algorithmOf(tbs, "signature").der, signatureAlgorithm.der)) {
     refuse("the signed and the outer signature algorithm differ");
@@ -166,7 +166,7 @@ export function readCrl(der: Uint8Array): Crl {
   let extensions: Extension[] = [];
   if (holder !== undefined) {
     if (version === 1) refuse("version 1 has extensions");
-    const inside = new DerReader(holder.content);
+    const inside = DerReader.inside(holder);
     extensions = extensionsOf(inside.read(Tag.SEQUENCE, "crlExtensions").content, "crlExtensions");
     inside.end("crlExtensions");
   }

@@ -40,6 +40,31 @@ export interface DerValue {
   readonly content: Uint8Array;
 }
 
+/** A value that is a window on bytes, which is cut out when it is looked at: most values never are. */
+class Window implements DerValue {
+  readonly tag: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly body: number;
+  readonly end: number;
+
+  constructor(tag: number, bytes: Uint8Array, start: number, body: number, end: number) {
+    this.tag = tag;
+    this.bytes = bytes;
+    this.start = start;
+    this.body = body;
+    this.end = end;
+  }
+
+  get encoding(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end);
+  }
+
+  get content(): Uint8Array {
+    return this.bytes.subarray(this.body, this.end);
+  }
+}
+
 function refuse(what: string): never {
   throw new PkiError("invalid_der", `Cannot read DER: ${what}`);
 }
@@ -47,16 +72,32 @@ function refuse(what: string): never {
 /** Reads the values of a run of bytes one after the other. */
 export class DerReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #at: number;
+  readonly #end: number;
 
-  /** @param bytes The encodings of any number of values. */
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param bytes The encodings of any number of values.
+   * @param start Where the first begins.
+   * @param end Where the last ends.
+   */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /**
+   * Reads what a value holds.
+   * @param value The value.
+   * @returns A reader of the values inside.
+   */
+  static inside(value: DerValue): DerReader {
+    return value instanceof Window ? new DerReader(value.bytes, value.body, value.end) : new DerReader(value.content);
   }
 
   /** Whether every byte has been read. */
   get done(): boolean {
-    return this.#at === this.#bytes.length;
+    return this.#at === this.#end;
   }
 
   /**
@@ -64,7 +105,7 @@ export class DerReader {
    * @returns The octet, or `-1` at the end.
    */
   peek(): number {
-    return this.#bytes[this.#at] ?? -1;
+    return this.#at < this.#end ? this.#bytes[this.#at]! : -1;
   }
 
   /**
@@ -75,9 +116,10 @@ export class DerReader {
    */
   next(what = "value"): DerValue {
     const bytes = this.#bytes;
+    const limit = this.#end;
     const start = this.#at;
     let at = start;
-    if (at + 2 > bytes.length) refuse(`${what} is missing or cut short`);
+    if (at + 2 > limit) refuse(`${what} is missing or cut short`);
     const tag = bytes[at++]!;
     // Tag numbers above 30 (X.690 §8.1.2.4) occur in nothing that X.509 defines.
     if ((tag & 0x1f) === 0x1f) refuse(`${what} has a multi-byte tag`);
@@ -88,15 +130,15 @@ export class DerReader {
       const octets = length & 0x7f;
       if (octets === 0) refuse(`${what} has an indefinite length`);
       if (octets > 4) refuse(`${what} has a length of ${octets} octets`);
-      if (at + octets > bytes.length) refuse(`${what} is cut short`);
+      if (at + octets > limit) refuse(`${what} is cut short`);
       length = 0;
       for (let i = 0; i < octets; i++) length = length * 256 + bytes[at++]!;
       if (length < 0x80 || length < 256 ** (octets - 1)) refuse(`${what} has a length that is not minimal`);
     }
     const end = at + length;
-    if (end > bytes.length) refuse(`${what} is cut short`);
+    if (end > limit) refuse(`${what} is cut short`);
     this.#at = end;
-    return { tag, encoding: bytes.subarray(start, end), content: bytes.subarray(at, end) };
+    return new Window(tag, bytes, start, at, end);
   }
 
   /**
@@ -130,7 +172,7 @@ export class DerReader {
    * @throws {PkiError} `invalid_der` if it has another tag, or is not DER.
    */
   enter(tag: number, what: string): DerReader {
-    return new DerReader(this.read(tag, what).content);
+    return DerReader.inside(this.read(tag, what));
   }
 
   /**
@@ -139,7 +181,7 @@ export class DerReader {
    * @throws {PkiError} `invalid_der` if bytes are left.
    */
   end(what: string): void {
-    if (!this.done) refuse(`${what} is followed by ${this.#bytes.length - this.#at} more bytes`);
+    if (!this.done) refuse(`${what} is followed by ${this.#end - this.#at} more bytes`);
   }
 }
 
@@ -365,6 +407,7 @@ export function stringOf(value: DerValue, what: string): string {
  * @returns The characters, or nothing if an octet is above 7F.
  */
 export function asciiOf(octets: Uint8Array): string | undefined {
+  if (octets.length > 64) return octets.every((octet) => octet < 0x80) ? utf8.decode(octets) : undefined;
   let text = "";
   for (let i = 0; i < octets.length; i++) {
     const octet = octets[i]!;
@@ -394,6 +437,7 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
  * @returns Two digits an octet.
  */
 export function hexOf(octets: Uint8Array): string {
+  if (octets.length > 64 && "toHex" in octets) return (octets as { toHex(): string }).toHex();
   let text = "";
   for (let i = 0; i < octets.length; i++) text += HEX[octets[i]!];
   return text;

@@ -111,7 +111,7 @@ export class Name {
  */
 export function nameOf(value: DerValue, what: string): Name {
   if (value.tag !== Tag.SEQUENCE) throw new PkiError("invalid_der", `Cannot read DER: ${what} is not a name`);
-  const reader = new DerReader(value.content);
+  const reader = DerReader.inside(value);
   const parts: NameAttribute[][] = [];
   while (!reader.done) parts.push(partOf(reader.read(Tag.SET, what).content, what));
   return new Name(value.encoding, parts);

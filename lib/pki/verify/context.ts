@@ -18,7 +18,7 @@ export class BudgetExceeded extends Error {}
 /** How much work a verification may cost. Enough for any real chain; a hostile one ends within a fraction of a second. */
 const LIMITS = {
   /** Signatures verified. */
-  signatures: 200,
+  signatures: 128,
   /** Issuers tried for a certificate. */
   steps: 20_000,
   /** Names held against the constraints of a CA. */
@@ -62,6 +62,8 @@ export class Context {
   readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0 };
   readonly #verdicts = new Map<Signed, Map<string, SignatureVerdict>>();
   readonly #keys = new Map<Certificate, string>();
+  readonly #entities = new Map<Certificate, number>();
+  readonly #entityIds = new Map<string, number>();
   readonly #faults = new Map<Certificate, Refusal | undefined>();
 
   constructor(
@@ -91,6 +93,18 @@ export class Context {
     return key;
   }
 
+  /** A number that certificates share exactly if they have the same subject and key: who they speak of. */
+  entityOf(certificate: Certificate): number {
+    let entity = this.#entities.get(certificate);
+    if (entity === undefined) {
+      const key = `${certificate.subject.key} ${this.keyOf(certificate)}`;
+      entity = this.#entityIds.get(key);
+      if (entity === undefined) this.#entityIds.set(key, entity = this.#entityIds.size);
+      this.#entities.set(certificate, entity);
+    }
+    return entity;
+  }
+
   /** What is wrong with a certificate as an issuer, or nothing. */
   issuerFault(certificate: Certificate): Refusal | undefined {
     if (this.#faults.has(certificate)) return this.#faults.get(certificate);
@@ -108,14 +122,13 @@ export class Context {
     if (own === undefined) this.#verdicts.set(signed, own = new Map());
     let verdict = own.get(key);
     if (verdict === undefined) {
-      const remembered = rememberedKey(signed, signer);
-      if (good.has(remembered)) {
-        verdict = "good";
-      } else {
+      const question = questionOf(signed, signer);
+      verdict = remembered.get(question);
+      if (verdict === undefined) {
         this.spend("signatures");
         const { tbs: data, signatureAlgorithm: algorithm, signature } = signed;
         verdict = await verifySignature(signer.publicKey, { data, algorithm, signature });
-        if (verdict === "good") remember(remembered);
+        remember(question, verdict);
       }
       own.set(key, verdict);
     }
@@ -134,20 +147,19 @@ export class Context {
 }
 
 /**
- * Good signatures of the last verifications. That a signature is good is a fact about bytes alone, so it stays true;
- * a server that sees the same intermediate a thousand times verifies it once. Whether a certificate is valid, revoked
- * or allowed is found out anew each time.
+ * The verdicts on the last signatures. Whether one is good is a fact about bytes alone, so it stays true: a server that
+ * sees the same intermediate a thousand times verifies it once. Whether a certificate is valid, revoked or allowed is
+ * found out anew each time.
  */
-const good = new Set<string>();
-const MAX_REMEMBERED = 1024;
+const remembered = new Map<string, SignatureVerdict>();
+const MAX_REMEMBERED = 2048;
 
-function rememberedKey(signed: Signed, signer: Certificate): string {
-  const hash = nodeCrypto().createHash("sha256");
+function questionOf(signed: Signed, signer: Certificate): string {
   // The first is DER, which tells where it ends.
-  return hash.update(signed.der).update(signer.spki).digest("base64");
+  return nodeCrypto().createHash("sha256").update(signed.der).update(signer.spki).digest("base64");
 }
 
-function remember(key: string): void {
-  if (good.size >= MAX_REMEMBERED) good.delete(good.values().next().value!);
-  good.add(key);
+function remember(question: string, verdict: SignatureVerdict): void {
+  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value!);
+  remembered.set(question, verdict);
 }

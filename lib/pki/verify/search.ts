@@ -22,6 +22,7 @@ export class PathSearch {
   readonly #context: Context;
   readonly #accept: (path: readonly Certificate[]) => Promise<Refusal | undefined>;
   readonly #anchors: ReadonlySet<Certificate>;
+  readonly #onPath = new Set<number>();
   readonly #dead = new Set<Certificate>();
   readonly #candidates = new Map<Certificate, readonly Certificate[]>();
   readonly #distance: ReadonlyMap<Certificate, number>;
@@ -50,6 +51,7 @@ export class PathSearch {
    */
   async run(target: Certificate): Promise<Certificate[] | Refusal> {
     const path = [target];
+    this.#onPath.add(this.#context.entityOf(target));
     if (await this.#extend(path) === "found") return path;
     return this.#best?.refusal ?? this.#noIssuer(target);
   }
@@ -61,7 +63,9 @@ export class PathSearch {
       this.#context.spend("steps");
       if (this.#dead.has(candidate)) continue;
       const anchor = this.#anchors.has(candidate);
-      if (!anchor && this.#repeats(path, candidate)) {
+      // The same name and key again adds nothing but a circle (RFC 4158 §5.2).
+      const entity = this.#context.entityOf(candidate);
+      if (!anchor && this.#onPath.has(entity)) {
         outcome = "not here";
         continue;
       }
@@ -89,7 +93,9 @@ export class PathSearch {
         this.#note(refused);
         outcome = "not here";
       } else {
+        this.#onPath.add(entity);
         const above = await this.#extend(path);
+        this.#onPath.delete(entity);
         if (above === "found") return "found";
         if (above === "never") this.#dead.add(candidate);
         else outcome = "not here";
@@ -97,15 +103,6 @@ export class PathSearch {
       path.pop();
     }
     return outcome;
-  }
-
-  /** The same name and key again adds nothing but a circle (RFC 4158 §5.2). */
-  #repeats(path: readonly Certificate[], candidate: Certificate): boolean {
-    return path.some((certificate) =>
-      certificate === candidate ||
-      (this.#context.keyOf(certificate) === this.#context.keyOf(candidate) &&
-        certificate.subject.equals(candidate.subject))
-    );
   }
 
   /** What keeps a sound issuer from standing above this path, or nothing. */
