@@ -194,7 +194,7 @@ async function startListening(config: Config, deps: Deps, log: Log): Promise<Lis
   const broken = (error: unknown, endpoint: string) =>
     log.error("a request failed inside the daemon", { endpoint, cause: textOf(error) });
   const handler = createHandler(appBindings(deps), {
-    authenticate: (token, address) => deps.verifier.authenticate(token, address),
+    authenticate: (token, origin) => deps.verifier.authenticate(token, origin),
     meter: deps.metrics.meter,
     onError: broken,
   });

@@ -4,7 +4,8 @@
  * @module
  */
 import { type Failure, failureResponse } from "./failure.ts";
-import type { ConnectionInfo, Handler } from "./handler.ts";
+import type { ConnectionInfo } from "./exchange.ts";
+import type { Handler } from "./handler.ts";
 
 /** A certificate and its key, PEM. */
 export interface ServerCertificate {

@@ -5,7 +5,7 @@
  */
 import { createToken, listTokens, revokeToken, rotateToken, whoami } from "@helyos/api";
 import { bind, type Binding, type Call, Prepared } from "../server/bind.ts";
-import { unauthorized } from "../server/handler.ts";
+import { unauthorized } from "../server/exchange.ts";
 import { KnownToken } from "./known_token.ts";
 import * as tokens from "./tokens.ts";
 

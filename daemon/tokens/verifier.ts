@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { hash as digestOf, randomBytes } from "node:crypto";
 import type { Caller } from "../server/bind.ts";
-import { unauthorized } from "../server/handler.ts";
+import { type Origin, unauthorized } from "../server/exchange.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { FailureLimit } from "./attempts.ts";
 import type { Hasher } from "./hasher.ts";
+import { keyedDigest } from "./keyed_digest.ts";
 import { KnownToken } from "./known_token.ts";
 import { type StoredToken, tokenKey, tokenPrefixKey } from "./records.ts";
 import { expiryOf, isActive, prefixOf, UNKNOWN_PREFIX } from "./secret.ts";
@@ -44,7 +44,8 @@ export class TokenVerifier implements AsyncDisposable {
   readonly #limit: FailureLimit;
   readonly #known = new Map<string, KnownToken>();
   readonly #pending = new Map<string, Promise<KnownToken | undefined>>();
-  readonly #key = randomBytes(32).toString("base64");
+  /** What is in memory is no token, and finding an entry tells nothing about how much of a token was right. */
+  readonly #digest = keyedDigest(crypto.getRandomValues(new Uint8Array(64)));
   readonly #watching = new AbortController();
   readonly #watch: Promise<void>;
   /** Grows whenever something is forgotten: what was read before may be outdated. */
@@ -61,18 +62,18 @@ export class TokenVerifier implements AsyncDisposable {
    * Whom a token belongs to: at once when it is remembered, else after Argon2id.
    *
    * @param token What was presented.
-   * @param address Where from; asked only for a token that is not remembered.
+   * @param origin Where from; asked only for a token that is not remembered.
    * @throws {Failure} `unauthorized`; `rate_limited` or `unavailable` for a token that is not remembered.
    */
-  authenticate(token: string, address: () => string): Caller | Promise<Caller> {
+  authenticate(token: string, origin: Origin): Caller | Promise<Caller> {
     const digest = this.#digest(token);
     const known = this.#known.get(digest);
-    if (known === undefined) return this.#authenticate(token, digest, address());
+    if (known === undefined) return this.#authenticate(token, digest, origin.address);
     const nowMs = this.#deps.now().getTime();
     const clock = this.#clock();
     if (known.untilMs <= clock || known.expiresAtMs <= nowMs) {
       this.#known.delete(digest);
-      return this.#authenticate(token, digest, address());
+      return this.#authenticate(token, digest, origin.address);
     }
     if (nowMs - known.lastUsedMs >= LAST_USED_STEP_MS) this.#used(known, nowMs);
     if (known.untilMs - clock < RENEW_MS && !known.renewing) this.#renew(known, token);
@@ -90,14 +91,6 @@ export class TokenVerifier implements AsyncDisposable {
     this.#watching.abort();
     this.#known.clear();
     await this.#watch;
-  }
-
-  /**
-   * A digest keyed by a random secret of this process; it never leaves it, so the key may simply stand in front. What is
-   * in memory is therefore no token, and finding an entry tells nothing about how much of a token was right.
-   */
-  #digest(token: string): string {
-    return digestOf("sha256", this.#key + token, "base64");
   }
 
   async #authenticate(token: string, digest: string, address: string): Promise<Caller> {
