@@ -63,6 +63,23 @@ export async function holdDataDir(dataDir: string, holder: Pick<Holder, "pid" | 
   };
 }
 
+/**
+ * Refuses if another daemon holds the directory, without holding it: for a start that fails for a reason which that
+ * daemon explains better, such as its port being in use.
+ *
+ * @throws {HeldError} If it is held.
+ */
+export async function refuseIfHeld(dataDir: string): Promise<void> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(`${dataDir}/${LOCK_FILE}`, { read: true, write: true });
+  } catch {
+    return; // nobody ever held it, or it is for others to say what is wrong with it
+  }
+  using _closing = file;
+  if (!await file.tryLock(false)) throw new HeldError(dataDir, await readHolder(file));
+}
+
 async function writeHolder(file: Deno.FsFile, holder: Holder): Promise<void> {
   const bytes = new TextEncoder().encode(JSON.stringify(holder) + "\n");
   await file.seek(0, Deno.SeekMode.Start);

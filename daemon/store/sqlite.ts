@@ -70,18 +70,37 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   }
 }
 
+/**
+ * Judges the file and changes nothing, for `--check`.
+ *
+ * @throws {StoreError} `corrupt`, `newer` or `read_only`.
+ */
+export async function checkSqliteStore(path: string): Promise<"absent" | "sound"> {
+  try {
+    const size = await fileSize(path);
+    if (size === undefined || size === 0) return "absent"; // empty: a start that was killed before it wrote anything
+    await refuseDamaged(path, size);
+    return "sound";
+  } catch (error) {
+    throw storeError(error, path);
+  }
+}
+
 /** Creates the file with its final mode (SQLite gives -wal and -shm the same), or judges the one that is there. */
 async function prepareFile(path: string): Promise<void> {
   try {
     (await Deno.open(path, { createNew: true, write: true, mode: 0o600 })).close();
-    return;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    await checkSqliteStore(path);
   }
-  const { size } = await Deno.stat(path);
-  if (size === 0) return; // created by a start that was killed before it wrote anything
-  // A reader's close never moves the WAL into the database, so a damaged one stays byte for byte as it was found
-  const db = new DatabaseSync(path, { readOnly: true });
+}
+
+async function refuseDamaged(path: string, size: number): Promise<void> {
+  // With a log there: as a reader, whose close never moves it into the database, so a damaged file stays as it was found.
+  // Without one: as a writer that writes nothing, whose close takes the empty log away that every opening creates.
+  const readOnly = await fileSize(`${path}-wal`) !== undefined;
+  const db = new DatabaseSync(path, { readOnly });
   try {
     db.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(db, path);
@@ -90,6 +109,15 @@ async function prepareFile(path: string): Promise<void> {
     if (row?.quick_check !== "ok") throw corruptError(path, row?.quick_check ?? "no answer");
   } finally {
     db.close();
+  }
+}
+
+async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { equal, match, rejects } from "node:assert/strict";
-import { holdDataDir } from "../../../daemon/store/hold.ts";
+import { holdDataDir, refuseIfHeld } from "../../../daemon/store/hold.ts";
 
 Deno.test("holdDataDir() refuses a second holder and names the first", async () => {
   const folder = await Deno.makeTempDir();
@@ -13,8 +13,11 @@ Deno.test("holdDataDir() refuses a second holder and names the first", async () 
       code: "held",
       message: /box-1 is using it, serving https:\/\/0\.0\.0\.0:6443; stop it first/,
     });
+    await rejects(() => refuseIfHeld(folder), { code: "held", message: /serving https:\/\/0\.0\.0\.0:6443/ });
     equal((await Deno.stat(`${folder}/helyosd.lock`)).mode! & 0o777, 0o600);
   }
+  await refuseIfHeld(folder);
+  await refuseIfHeld(`${folder}/missing`);
   await using _again = await holdDataDir(folder, me);
   await Deno.remove(folder, { recursive: true });
 });

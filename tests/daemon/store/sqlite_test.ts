@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
+import { checkSqliteStore, openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { testStore } from "./contract.ts";
 
 testStore("sqlite", async () => {
@@ -60,7 +60,27 @@ Deno.test("openSqliteStore() refuses a damaged database and leaves it alone", as
   await Deno.writeFile(at.path, bytes);
   const before = await contents(at.folder);
   await rejects(() => openSqliteStore(at.path), { code: "corrupt" });
+  await rejects(() => checkSqliteStore(at.path), { code: "corrupt" });
   deepEqual(await contents(at.folder), before);
+  deepEqual([...Deno.readDirSync(at.folder)].map(({ name }) => name), ["state.db"]);
+});
+
+Deno.test("checkSqliteStore() creates nothing and leaves nothing behind", async () => {
+  await using at = await temporary();
+  equal(await checkSqliteStore(at.path), "absent");
+  await fill(at.path);
+  equal(await checkSqliteStore(at.path), "sound");
+  deepEqual([...Deno.readDirSync(at.folder)].map(({ name }) => name), ["state.db"]);
+  await using _store = await openSqliteStore(at.path);
+  equal(await checkSqliteStore(at.path), "sound");
+});
+
+Deno.test("openSqliteStore() takes folders with characters that mean something in a URL", async () => {
+  await using at = await temporary();
+  const path = `${at.folder}/50% off? #1 ü/state.db`;
+  await Deno.mkdir(`${at.folder}/50% off? #1 ü`);
+  for (let n = 0; n < 2; n++) await fill(path);
+  equal(await checkSqliteStore(path), "sound");
 });
 
 Deno.test("openSqliteStore() leaves a damaged database alone that still has a write-ahead log", async () => {
