@@ -10,6 +10,7 @@ import type { Context, Contexts } from "./context.ts";
 import { openContexts } from "./contexts.ts";
 import { CliError } from "./failure.ts";
 import { sayWarning } from "./say.ts";
+import { warmUp } from "./warm_up.ts";
 import { isLoopback, parseProxy, parseServer, serverText } from "./server.ts";
 
 /** How a server is trusted: over TLS by its pinned CA, by the system's roots, not at all; or without TLS. */
@@ -60,6 +61,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * @throws {CliError} If the server is no URL, the context is unknown or its CA is damaged.
  */
 export async function connect(surroundings: Surroundings): Promise<Connection> {
+  warmUp();
   const target = await resolveTarget(surroundings);
   warnOf(target, surroundings);
   const connection = openConnection(target, surroundings.globals.proxy);
@@ -67,9 +69,10 @@ export async function connect(surroundings: Surroundings): Promise<Connection> {
   return {
     ...connection,
     async [Symbol.asyncDispose]() {
-      // Free unless the server shows that it has a new CA.
-      const presented = await connection.presented().catch(() => []);
-      if (presented.length > 1) {
+      // Free unless the server shows that it has a new CA. The platform adds the pinned one to what was shown.
+      const pinned = target.ca?.replaceAll(/\s/g, "") ?? "";
+      const [, ...shown] = await connection.presented().catch(() => []);
+      if (!shown.every((der) => pinned.includes(der.toBase64()))) {
         const { movePin } = await import("./rollover.ts");
         const say = (text: string) => sayWarning(surroundings, text);
         await movePin(connection, { store: openContexts(surroundings.io), say });
@@ -150,7 +153,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
     fetch,
     presented: async () => (await client)?.presented ?? [],
     async call(endpoint, input) {
-      const { ApiError, callEndpoint } = await import("@helyos/api");
+      const { ApiError, callEndpoint } = await import("@helyos/api/client");
       try {
         return await callEndpoint(fetch, endpoint, input);
       } catch (error) {

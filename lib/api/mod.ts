@@ -21,6 +21,7 @@ export * from "./client.ts";
 export * from "./endpoint.ts";
 export * from "./endpoints.ts";
 export * from "./failure.ts";
+export * from "./identity.ts";
 export * from "./openapi.ts";
 export * from "./projects.ts";
 export * from "./system.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { ADMIN_ONLY, ANY_SCOPE, type Endpoint, type Scope } from "./endpoint.ts";
+import { ADMIN_ONLY, type Endpoint, type Scope } from "./endpoint.ts";
+import { type Identity, whoamiRequest } from "./identity.ts";
 import { nameSchema } from "./name.ts";
 
 /** A token as listings show it: never its secret nor the hash. */
@@ -67,20 +68,6 @@ export interface TokenRotation {
   readonly overlap_secs?: number | null | undefined;
 }
 
-/** Who the caller is. */
-export interface Identity {
-  /** The token's name. */
-  readonly name: string;
-  /** What it may do. */
-  readonly scope: string;
-  /** When it was minted, RFC 3339; absent for a legacy token. */
-  readonly created_at?: string | null | undefined;
-  /** When it stops working; null or absent for never. */
-  readonly expires_at?: string | null | undefined;
-  /** When it was last seen; null or absent for never. */
-  readonly last_used_at?: string | null | undefined;
-}
-
 const scopeSchema = z.enum(["admin", "deploy", "read"]);
 const instantOrNull = z.string().nullable();
 
@@ -113,16 +100,7 @@ const identitySchema: z.ZodType<Identity> = z.object({
 });
 
 /** Who am I. */
-export const whoami: Endpoint<Record<never, never>, Identity> = {
-  name: "identity.read",
-  summary: "The identity of the calling token",
-  method: "GET",
-  path: "/api/v1/whoami",
-  allow: ANY_SCOPE,
-  status: 200,
-  answer: "json",
-  output: identitySchema,
-};
+export const whoami: Endpoint<Record<never, never>, Identity> = { ...whoamiRequest, output: identitySchema };
 
 /** Every token, newest first. */
 export const listTokens: Endpoint<Record<never, never>, TokenRecord[]> = {
