@@ -1,0 +1,3 @@
+module helyos/tests/go_tls
+
+go 1.24
