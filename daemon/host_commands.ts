@@ -6,7 +6,7 @@
 import { type Config, ConfigError } from "./config.ts";
 import { checkMasterKey, openSealer } from "./secrets/mod.ts";
 import { hostPort, ListenError, probePort } from "./server/listen.ts";
-import { openSqliteStore } from "./store/sqlite.ts";
+import { checkSqliteStore, openSqliteStore } from "./store/sqlite.ts";
 import { checkTakeover } from "./takeover/takeover.ts";
 import { resetFirstToken } from "./tokens/first_token.ts";
 import { createHasher } from "./tokens/hasher.ts";
@@ -73,6 +73,7 @@ export async function checkStart(config: Config, world: Pick<World, "now" | "hos
     }
   }
   const known = await dataDirState(config.dataDir);
+  if (known !== "new") await checkSqliteStore(`${config.dataDir}/state.db`);
   const key = known === "new" ? "absent" : await checkMasterKey(config.dataDir);
   // Opening creates the key when there is none, so it is opened only when there is one
   const sealer = key === "present" ? await openSealer(config.dataDir) : undefined;

@@ -16,7 +16,7 @@ import { openSealer } from "./secrets/mod.ts";
 import { Failure } from "./server/failure.ts";
 import { createHandler } from "./server/handler.ts";
 import { hostPort, listen, type Listener, probePort } from "./server/listen.ts";
-import { type Hold, holdDataDir } from "./store/hold.ts";
+import { type Hold, holdDataDir, refuseIfHeld } from "./store/hold.ts";
 import { makePrivateFolder } from "./store/private_files.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { takeOver } from "./takeover/takeover.ts";
@@ -81,7 +81,14 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   const { log, now } = world;
   log.info(`starting helyosd in single-node mode on ${hostPort(config.host, config.port)}`, { version: VERSION });
   await refuseEarly(config, world);
-  if (config.port !== 0) probePort(config.host, config.port);
+  if (config.port !== 0) {
+    try {
+      probePort(config.host, config.port);
+    } catch (error) {
+      await refuseIfHeld(config.dataDir); // a second start names the first, not just its port
+      throw error;
+    }
+  }
   if (config.apiToken !== undefined) hideSecret(config.apiToken);
   if (config.apiTokenVisible) {
     log.warn("--api-token shows the token to everybody on this machine; set HELYOS_API_TOKEN instead");
