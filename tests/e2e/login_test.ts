@@ -187,10 +187,11 @@ Deno.test("helyos login without a pin works where the system's roots verify a se
   await using home = await temporaryFolder();
   const key = await generateKeyPair();
   const ca = await createRootCa({ commonName: "company CA", key });
+  const leafKey = await generateKeyPair();
   const leaf = await issueCertificate({
     issuer: { certificate: ca.pem, key },
     profile: "server",
-    publicKey: key.publicKey,
+    publicKey: leafKey.publicKey,
     commonName: "localhost",
     names: { dns: ["localhost"] },
     lifetimeSeconds: 86_400,
@@ -198,7 +199,7 @@ Deno.test("helyos login without a pin works where the system's roots verify a se
   const path = (name: string) => join(home.path, name);
   await writeFile(path("ca.pem"), ca.pem);
   await writeFile(path("api.pem"), leaf.pem);
-  await writeFile(path("api.key"), await exportPrivateKey(key), { mode: 0o600 });
+  await writeFile(path("api.key"), await exportPrivateKey(leafKey), { mode: 0o600 });
   await using daemon = await startDaemon({
     home: home.path,
     flags: ["--tls", "on", "--tls-cert", "api.pem", "--tls-key", "api.key"],

@@ -50,16 +50,17 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   );
   const key = await generateKeyPair();
   const ca = await createRootCa({ commonName: "pebble's own CA", key });
+  const leafKey = await generateKeyPair();
   const leaf = await issueCertificate({
     issuer: { certificate: ca.pem, key },
     profile: "server",
-    publicKey: key.publicKey,
+    publicKey: leafKey.publicKey,
     commonName: "localhost",
     names: { dns: ["localhost"], ip: ["127.0.0.1"] },
   });
   const file = (name: string) => join(folder.path, name);
   await writeFile(file("cert.pem"), leaf.pem);
-  await writeFile(file("key.pem"), await exportPrivateKey(key));
+  await writeFile(file("key.pem"), await exportPrivateKey(leafKey));
   const validityPeriod = options.validitySeconds ?? 7_776_000;
   await writeFile(
     file("pebble.json"),
