@@ -3,6 +3,7 @@ import { openConnection, type Target, warnOfTokenOnLine } from "../connect.ts";
 import { checkContextName, type Context, type Contexts } from "../context.ts";
 import { openContexts } from "../contexts.ts";
 import { CliError } from "../failure.ts";
+import { readIdentity } from "../identity.ts";
 import { findToken } from "../login/token.ts";
 import { establishTrust, type Trust } from "../login/trust.ts";
 import { sayDone } from "../say.ts";
@@ -92,10 +93,9 @@ function targetOf(server: string, { token, trust }: { token: string; trust: Trus
 
 /** Nothing is saved unless the daemon knows the token, over the connection that will be used from now on. */
 async function checkToken({ globals }: Surroundings, target: Target): Promise<string | undefined> {
-  const { whoami } = await import("@helyos/api");
   await using connection = openConnection(target, globals.proxy);
   try {
-    return (await connection.call(whoami, {})).name || undefined;
+    return (await readIdentity(connection)).name || undefined;
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     throw new CliError(`could not validate the token (GET /api/v1/whoami failed): ${error.message}`, {
