@@ -8,6 +8,8 @@
  * @module
  */
 
+import { removeLeftovers } from "./private_files.ts";
+
 /** Who holds a data directory. */
 export interface Holder {
   /** Process id. */
@@ -50,6 +52,7 @@ export async function holdDataDir(dataDir: string, holder: Pick<Holder, "pid" | 
   try {
     if (!await file.tryLock(true)) throw new HeldError(dataDir, await readHolder(file));
     await writeHolder(file, { ...holder, address: null });
+    await removeLeftovers(dataDir); // nobody else writes here now
   } catch (error) {
     file.close();
     throw error;

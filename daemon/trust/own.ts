@@ -6,10 +6,11 @@
 import { auditOperation } from "../audit/records.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Store } from "../store/store.ts";
+import { EndAnnouncer, looseKeyWarning } from "./announce.ts";
 import { followAuthority, issueLeaf, makeAuthority, mustFollow } from "./authority.ts";
 import { sha256 } from "./fingerprints.ts";
 import type { JudgedPair } from "./judge.ts";
-import { type Authority, readMaterial, writeAuthority, writeCa, writeServer } from "./material.ts";
+import { type Authority, FILES, readMaterial, writeAuthority, writeCa, writeServer } from "./material.ts";
 import type { ServerNames } from "./names.ts";
 import { type Plan, planOwn, reasonToReissue } from "./plan.ts";
 import type { OfferedCa, TrustLog, TrustState } from "./trust.ts";
@@ -26,6 +27,7 @@ export interface OwnTrustDeps {
 
 /** A renewal that fails is tried at every tick and told this often. */
 const COMPLAIN_MS = 3_600_000;
+const REMEDY = "delete the three http-*.pem files to get one that renews itself, and let clients pin the new CA";
 
 /**
  * Loads the material, or makes what is missing, and serves it.
@@ -42,7 +44,8 @@ export async function openOwn(deps: OwnTrustDeps, names: ServerNames): Promise<T
   }
   if (plan.kind === "keep") {
     deps.log.info("loading existing HTTP TLS certificates");
-    for (const warning of plan.warnings) deps.log.warn(warning);
+    const loose = await looseKeyWarning(`${deps.dataDir}/${FILES.key}`);
+    for (const warning of [...plan.warnings, ...(loose ? [loose] : [])]) deps.log.warn(warning);
     return new OwnTrust(deps, names, plan);
   }
   deps.log.info(`generating self-signed HTTP TLS certificates (SANs: [${[...names.dns, ...names.ip].join(", ")}])`);
@@ -57,6 +60,7 @@ class OwnTrust implements TrustState {
   readonly #deps: OwnTrustDeps;
   readonly #names: ServerNames;
   readonly #listeners: (() => void)[] = [];
+  readonly #end: EndAnnouncer;
   #authority: Authority | undefined;
   #ca: OfferedCa;
   #pair: JudgedPair;
@@ -65,6 +69,7 @@ class OwnTrust implements TrustState {
 
   constructor(deps: OwnTrustDeps, names: ServerNames, kept: Extract<Plan, { kind: "keep" }>) {
     this.#deps = deps;
+    this.#end = new EndAnnouncer(deps);
     this.#names = names;
     this.#authority = kept.authority;
     this.#pair = kept.pair;
@@ -94,7 +99,9 @@ class OwnTrust implements TrustState {
 
   async #renewIfDue(): Promise<void> {
     const { now, log } = this.#deps;
-    if (this.#authority === undefined) return;
+    if (this.#authority === undefined) {
+      return this.#end.announce("the control-plane certificate", this.#pair.notAfter, REMEDY);
+    }
     try {
       if (mustFollow(this.#authority, now())) await this.#follow(this.#authority);
       const why = reasonToReissue(this.#pair, this.#authority, this.#names, now());

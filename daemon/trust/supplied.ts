@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { EndAnnouncer, looseKeyWarning } from "./announce.ts";
 import { TrustError } from "./errors.ts";
 import { type JudgedPair, judgePair, refuseOutOfDate } from "./judge.ts";
 import type { TrustLog, TrustState } from "./trust.ts";
@@ -17,10 +18,6 @@ export interface SuppliedFiles {
 
 /** No certificate chain or key is this large; a device or a log file given by mistake is. */
 const MAX_FILE_BYTES = 1024 * 1024;
-const DAY_MS = 86_400_000;
-/** Days before its end from which on it is announced, once a day. */
-const ANNOUNCE_DAYS = 21;
-
 /**
  * Reads and judges the two files, and changes nothing.
  *
@@ -40,7 +37,10 @@ export async function openSupplied(
   files: SuppliedFiles,
 ): Promise<TrustState> {
   const texts = await readTexts(files);
-  return new SuppliedTrust(deps, files, texts, judgeSupplied(texts, files, deps.now()));
+  const pair = judgeSupplied(texts, files, deps.now());
+  const loose = await looseKeyWarning(files.keyFile);
+  if (loose !== undefined) deps.log.warn(loose);
+  return new SuppliedTrust(deps, files, texts, pair);
 }
 
 interface Texts {
@@ -56,7 +56,7 @@ class SuppliedTrust implements TrustState {
   /** The files as last looked at, good or bad: each content is judged and logged once. */
   #seen: string;
   #pair: JudgedPair;
-  #announcedOn = "";
+  readonly #end: EndAnnouncer;
   #ticking: Promise<void> = Promise.resolve();
 
   constructor(
@@ -66,6 +66,7 @@ class SuppliedTrust implements TrustState {
     pair: JudgedPair,
   ) {
     this.#deps = deps;
+    this.#end = new EndAnnouncer(deps);
     this.#files = files;
     this.#seen = identify(texts);
     this.#pair = pair;
@@ -122,17 +123,7 @@ class SuppliedTrust implements TrustState {
   }
 
   #announceEnd(): void {
-    const now = this.#deps.now();
-    const days = (this.#pair.notAfter.getTime() - now.getTime()) / DAY_MS;
-    const today = now.toISOString().slice(0, 10);
-    if (days > ANNOUNCE_DAYS || this.#announcedOn === today) return;
-    this.#announcedOn = today;
-    const when = this.#pair.notAfter.toISOString();
-    this.#deps.log.warn(
-      days < 0
-        ? `the supplied certificate expired on ${when}: clients refuse it; replace ${this.#files.certFile}`
-        : `the supplied certificate ends ${when}; replace ${this.#files.certFile} before`,
-    );
+    this.#end.announce("the supplied certificate", this.#pair.notAfter, `replace ${this.#files.certFile}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { holdDataDir, refuseIfHeld } from "../../../daemon/store/hold.ts";
 
 Deno.test("holdDataDir() refuses a second holder and names the first", async () => {
@@ -47,5 +47,16 @@ Deno.test("holdDataDir() says so when the lock file does not tell who holds it",
   await using _hold = await holdDataDir(folder, { pid: 1, host: "x" });
   await Deno.writeTextFile(`${folder}/helyosd.lock`, "{");
   await rejects(() => holdDataDir(folder, { pid: 2, host: "y" }), { message: /another helyosd is using it/ });
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("holdDataDir() deletes what a killed daemon had not finished writing, and nothing else", async () => {
+  const folder = await Deno.makeTempDir();
+  const others = [".http-x.tmp", "notes.tmp", `.mine.${crypto.randomUUID()}`, "http-server-key.pem"];
+  for (const name of [`.http-server-key.pem.${crypto.randomUUID()}.tmp`, ...others]) {
+    await Deno.writeTextFile(`${folder}/${name}`, "");
+  }
+  await using _hold = await holdDataDir(folder, { pid: 1, host: "x" });
+  deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [...others, "helyosd.lock"].sort());
   await Deno.remove(folder, { recursive: true });
 });

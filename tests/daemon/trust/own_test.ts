@@ -222,7 +222,7 @@ Deno.test("openTrust() serves an original's files unchanged and says that it can
   });
   await Deno.writeTextFile(`${world.dataDir}/http-ca.pem`, ca.cert);
   await Deno.writeTextFile(`${world.dataDir}/http-server.pem`, leaf.cert);
-  await Deno.writeTextFile(`${world.dataDir}/http-server-key.pem`, leaf.key);
+  await Deno.writeTextFile(`${world.dataDir}/http-server-key.pem`, leaf.key, { mode: 0o644 });
   const before = await fingerprintFiles(world.dataDir);
   await using trust = await openTrust(world, options(["new.example"]));
   await trust.tick();
@@ -231,6 +231,10 @@ Deno.test("openTrust() serves an original's files unchanged and says that it can
   const warnings = world.lines.filter((line) => line.startsWith("warn")).join("\n");
   match(warnings, /cannot be renewed: there is no key of its CA/);
   match(warnings, /lacks these names and they cannot be added: new\.example, ::1/);
+  match(warnings, /others may read the private key .*http-server-key\.pem \(mode 0644\): chmod 600 it/);
+  world.advance(2990 * DAY);
+  for (let n = 0; n < 3; n++) await trust.tick();
+  equal(world.lines.filter((line) => /control-plane certificate ends .*delete the three/.test(line)).length, 1);
 });
 
 Deno.test("openTrust() makes all anew when an original's files are incomplete, as the original did", async () => {
@@ -238,7 +242,7 @@ Deno.test("openTrust() makes all anew when an original's files are incomplete, a
   const leaf = await newLeaf(ca);
   await using world = await newWorld();
   await Deno.writeTextFile(`${world.dataDir}/http-ca.pem`, ca.cert);
-  await Deno.writeTextFile(`${world.dataDir}/http-server-key.pem`, leaf.key);
+  await Deno.writeTextFile(`${world.dataDir}/http-server-key.pem`, leaf.key, { mode: 0o644 });
   const served = await open(world);
   notEqual(served.ca.pem, ca.cert);
   deepEqual(await open(world), served);
