@@ -5,7 +5,7 @@
  */
 import type { Caller } from "../server/bind.ts";
 import { type Origin, unauthorized } from "../server/exchange.ts";
-import type { Entry, Store } from "../store/store.ts";
+import type { Entry, Operation, Store } from "../store/store.ts";
 import { FailureLimit } from "./attempts.ts";
 import type { Hasher } from "./hasher.ts";
 import { keyedDigest } from "./keyed_digest.ts";
@@ -29,13 +29,16 @@ export interface VerifierDeps {
 const REMEMBER_MS = 5 * 60_000;
 
 /** A remembered token that is used in this last part of the time is verified again in the background. */
-const RENEW_MS = 60_000;
+const RENEW_MS = 2 * 60_000;
 
 /** `last_used_at` is written at most so often. */
 const LAST_USED_STEP_MS = 60_000;
 
 /** Remembered tokens at most; the oldest is forgotten first. */
 const MAX_REMEMBERED = 10_000;
+
+/** How often a background write is tried when others change the same record at the same time. */
+const BACKGROUND_ATTEMPTS = 5;
 
 /** Verifies tokens and remembers the good ones. */
 export class TokenVerifier implements AsyncDisposable {
@@ -116,7 +119,7 @@ export class TokenVerifier implements AsyncDisposable {
       const known = await this.#remember(entry.value, digest);
       if (known === undefined) return undefined; // revoked while we looked
       if (entry.value.prefix === UNKNOWN_PREFIX && prefixOf(token) !== UNKNOWN_PREFIX) {
-        this.#learnPrefix(id, prefixOf(token)).catch(this.#deps.onError);
+        this.#learnPrefix(id, prefixOf(token));
       }
       return known;
     }
@@ -161,26 +164,30 @@ export class TokenVerifier implements AsyncDisposable {
   #used(known: KnownToken, nowMs: number): void {
     const lastUsedAt = new Date(nowMs).toISOString();
     known.seen(lastUsedAt);
-    this.#change(known.tokenId, (token) => ({ ...token, lastUsedAt })).catch(this.#deps.onError);
-  }
-
-  /** Writes a change that nobody waits for; a change of somebody else's goes first. */
-  async #change(id: string, change: (token: StoredToken) => StoredToken): Promise<void> {
-    const entry = await this.#deps.store.get<StoredToken>(tokenKey(id));
-    if (entry === undefined) return;
-    const guard = { key: entry.key, revision: entry.revision };
-    await this.#deps.store.commit([{ put: entry.key, value: change(entry.value) }], [guard]);
+    this.#change(known.tokenId, (token) => [{ put: tokenKey(token.id), value: { ...token, lastUsedAt } }]);
   }
 
   /** From the first good use on, other tokens need not be tried against the record. */
-  async #learnPrefix(id: string, prefix: string): Promise<void> {
-    const entry = await this.#deps.store.get<StoredToken>(tokenKey(id));
-    if (entry?.value.prefix !== UNKNOWN_PREFIX || entry.value.revokedAt !== null) return;
-    await this.#deps.store.commit([
-      { put: entry.key, value: { ...entry.value, prefix } satisfies StoredToken },
-      { delete: tokenPrefixKey(UNKNOWN_PREFIX, id) },
-      { put: tokenPrefixKey(prefix, id), value: null },
-    ], [{ key: entry.key, revision: entry.revision }]);
+  #learnPrefix(id: string, prefix: string): void {
+    this.#change(id, (token) =>
+      token.prefix !== UNKNOWN_PREFIX || token.revokedAt !== null ? [] : [
+        { put: tokenKey(id), value: { ...token, prefix } },
+        { delete: tokenPrefixKey(UNKNOWN_PREFIX, id) },
+        { put: tokenPrefixKey(prefix, id), value: null },
+      ]);
+  }
+
+  /** Writes a change that nobody waits for, of the record as it is at that moment. */
+  async #change(id: string, change: (token: StoredToken) => Operation[]): Promise<void> {
+    try {
+      for (let attempt = 0; attempt < BACKGROUND_ATTEMPTS; attempt++) {
+        const entry = await this.#deps.store.get<StoredToken>(tokenKey(id));
+        const operations = entry === undefined ? [] : change(entry.value);
+        if (operations.length === 0 || await this.#deps.store.commit(operations, [entry!])) return;
+      }
+    } catch (error) {
+      this.#deps.onError(error);
+    }
   }
 
   /** Looks at what others change: a revocation by another process is noticed like one of ours. */
