@@ -74,32 +74,45 @@ function deriveScrypt(passphrase: string, { salt, length, ...cost }: Scrypt): Pr
   return promise;
 }
 
+/** What has been encrypted, and how. */
+export interface Sealed {
+  /** The `AlgorithmIdentifier` of PBES2 with its parameters (RFC 8018 §A.4). */
+  readonly algorithm: Uint8Array;
+  /** The octets. */
+  readonly octets: Uint8Array;
+}
+
 /**
- * Encrypts a private key under a passphrase: PBKDF2 with HMAC-SHA-256, AES-256-CBC, as every tool reads it.
+ * Encrypts octets under a passphrase: PBKDF2 with HMAC-SHA-256, AES-256-CBC, as every tool reads it.
+ *
+ * @param clear The octets.
+ * @param passphrase The passphrase, at least one character.
+ * @returns What it takes to open them with the passphrase.
+ */
+export async function seal(clear: Uint8Array, passphrase: string): Promise<Sealed> {
+  const salt = crypto.getRandomValues(new Uint8Array(16));
+  const iv = crypto.getRandomValues(new Uint8Array(16));
+  const key = await derivePbkdf2(passphrase, { salt, iterations: ITERATIONS, length: 32, digest: "sha256" });
+  const cipher = nodeCrypto().createCipheriv("aes-256-cbc", key, iv);
+  const octets = Uint8Array.from([...cipher.update(clear), ...cipher.final()]);
+  const derivation = sequence(
+    objectIdentifier(PBKDF2),
+    sequence(octetString(salt), integer(ITERATIONS), sequence(objectIdentifier(HMAC_SHA256), NULL)),
+  );
+  const encryption = sequence(objectIdentifier(AES_256_CBC), octetString(iv));
+  return { algorithm: sequence(objectIdentifier(PBES2), sequence(derivation, encryption)), octets };
+}
+
+/**
+ * Encrypts a private key under a passphrase.
  *
  * @param pkcs8 The private key, a `PrivateKeyInfo`.
  * @param passphrase The passphrase, at least one character.
  * @returns An `EncryptedPrivateKeyInfo`.
  */
 export async function encryptKey(pkcs8: Uint8Array, passphrase: string): Promise<Uint8Array> {
-  const salt = crypto.getRandomValues(new Uint8Array(16));
-  const iv = crypto.getRandomValues(new Uint8Array(16));
-  const key = await derivePbkdf2(passphrase, { salt, iterations: ITERATIONS, length: 32, digest: "sha256" });
-  const cipher = nodeCrypto().createCipheriv("aes-256-cbc", key, iv);
-  const sealed = Uint8Array.from([...cipher.update(pkcs8), ...cipher.final()]);
-  return sequence(
-    sequence(
-      objectIdentifier(PBES2),
-      sequence(
-        sequence(
-          objectIdentifier(PBKDF2),
-          sequence(octetString(salt), integer(ITERATIONS), sequence(objectIdentifier(HMAC_SHA256), NULL)),
-        ),
-        sequence(objectIdentifier(AES_256_CBC), octetString(iv)),
-      ),
-    ),
-    octetString(sealed),
-  );
+  const { algorithm, octets } = await seal(pkcs8, passphrase);
+  return sequence(algorithm, octetString(octets));
 }
 
 /**

@@ -26,6 +26,7 @@ export {
   type IssueOptions,
   type RootCaOptions,
 } from "./issue.ts";
+export { exportPkcs12, type Pkcs12Options } from "./pkcs12.ts";
 export type { ProfileName } from "./profile.ts";
 export { type CertificateRequest, createRequest, parseRequest, type RequestOptions, verifyRequest } from "./request.ts";
 export {
