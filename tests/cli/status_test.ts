@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
 import { type Answers, helyos, startFakeDaemon } from "./terminal.ts";
 
 const ID = "0b6f3c1e-6f0f-4f55-9a5e-3f6a0c1d2e3f";
@@ -126,6 +127,64 @@ Deno.test("helyos status --wait gives up in time, with the last cause", async ()
   equal(code, 1);
   match(stderr, /refused.*\(tried for 1 s\)/);
 });
+
+Deno.test("helyos status shows how many days the verified certificate has left", async () => {
+  const { ca, tls } = await authority();
+  await using daemon = startFakeDaemon(HEALTHY, tls);
+  await using config = await pinned(daemon.server, ca);
+  const { code, stdout, stderr } = await helyos(["status"], { env: { HELYOS_CONFIG: config.path } });
+  deepEqual([code, stderr], [0, ""]);
+  match(stdout, /TLS {2}pinned /);
+  match(stdout, /Certificate {2}29 days left \(until \d{4}-\d\d-\d\d\) /);
+  const json = JSON.parse((await helyos(["status", "--json"], { env: { HELYOS_CONFIG: config.path } })).stdout);
+  deepEqual([json.tls, json.certificate.days_left, Object.keys(json.certificate)], [
+    "pinned",
+    29,
+    ["days_left", "not_after"],
+  ]);
+  equal(daemon.seen.every(({ authorization }) => authorization === "Bearer nxa-api_canary"), true);
+});
+
+Deno.test("helyos status exits 1 when the server is not the pinned one; --wait does not wait, nothing is sent", async () => {
+  const { tls } = await authority();
+  const { ca } = await authority();
+  await using daemon = startFakeDaemon(HEALTHY, tls);
+  await using config = await pinned(daemon.server, ca);
+  for (const wait of [[], ["--wait", "600"]]) {
+    const { code, stdout, stderr } = await helyos(["status", "--json", ...wait], {
+      env: { HELYOS_CONFIG: config.path },
+    });
+    deepEqual([code, stdout, JSON.parse(stderr).code], [1, "", "unknown_ca"]);
+    equal(stderr.includes("canary"), false);
+  }
+  equal(daemon.seen.length, 0);
+});
+
+/** A CA, and a server certificate for the loopback that it issued. */
+async function authority(): Promise<{ ca: string; tls: { cert: string; key: string } }> {
+  const key = await generateKeyPair();
+  const ca = await createRootCa({ commonName: "Test CA", key });
+  const pair = await generateKeyPair();
+  const leaf = await issueCertificate({
+    issuer: { certificate: ca.pem, key },
+    profile: "server",
+    publicKey: pair.publicKey,
+    commonName: "127.0.0.1",
+    names: { ip: ["127.0.0.1"] },
+    lifetimeSeconds: 30 * 86_400,
+  });
+  return { ca: ca.pem, tls: { cert: leaf.pem, key: await exportPrivateKey(pair) } };
+}
+
+async function pinned(server: string, ca: string): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempFile({ suffix: ".toml" });
+  await Deno.chmod(path, 0o600);
+  await Deno.writeTextFile(
+    path,
+    `[context.prod]\nserver = "${server}"\ntoken = "nxa-api_canary"\nca = "${btoa(ca)}"\n`,
+  );
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
 
 /** An address that was free a moment ago. */
 async function addressOfNobody(): Promise<string> {

@@ -78,10 +78,10 @@ export interface FakeDaemon extends AsyncDisposable {
 /** Answers by `METHOD /path`, without the query: a JSON value, or a function of the request. */
 export type Answers = Readonly<Record<string, unknown>>;
 
-/** Starts a daemon; whatever `answers` does not know is 404. */
-export function startFakeDaemon(answers: Answers): FakeDaemon {
+/** Starts a daemon, over TLS if it is given a certificate; whatever `answers` does not know is 404. */
+export function startFakeDaemon(answers: Answers, tls?: { readonly cert: string; readonly key: string }): FakeDaemon {
   const seen: SeenRequest[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {}, ...tls }, async (request) => {
     const url = new URL(request.url);
     const text = await request.text();
     const body = text === "" ? null : JSON.parse(text);
@@ -94,7 +94,7 @@ export function startFakeDaemon(answers: Answers): FakeDaemon {
     return Response.json(answer);
   });
   return {
-    server: `http://127.0.0.1:${server.addr.port}`,
+    server: `${tls ? "https" : "http"}://127.0.0.1:${server.addr.port}`,
     seen,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
