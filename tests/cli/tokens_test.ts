@@ -132,20 +132,28 @@ Deno.test("helyos auth token rotate shows the new secret and how long the old on
 Deno.test("helyos auth token rotate names the contexts that still hold the old token", async () => {
   await using daemon = startFakeDaemon({
     "POST /api/v1/tokens/ci/rotate": () => Response.json(CREATED, { status: 201 }),
+    "GET /api/v1/whoami": { name: "ci", scope: "admin" },
   });
+  const context = (name: string, server: string, tokenName?: string) =>
+    `[context.${name}]\nserver = "${server}"\ntoken = "nxa-api_0"\n${tokenName ? `token-name = "${tokenName}"\n` : ""}`;
   const path = await Deno.makeTempFile({ suffix: ".toml" });
-  await Deno.writeTextFile(
-    path,
-    `current-context = "prod"\n[context.prod]\nserver = "${daemon.server}"\ntoken = "nxa-api_0"\ntoken-name = "ci"\n` +
-      `[context.other]\nserver = "https://elsewhere:6443"\ntoken = "nxa-api_1"\ntoken-name = "ci"\n`,
-    { mode: 0o600 },
-  );
+  const remark = async (...contexts: string[]) => {
+    await Deno.writeTextFile(path, `current-context = "prod"\n${contexts.join("")}`, { mode: 0o600 });
+    return (await helyos(["auth", "token", "rotate", "ci"], { env: { HELYOS_CONFIG: path } })).stderr;
+  };
+  const advice = `Give it the new one with: helyos login ${daemon.server} --name <context>\n`;
+  const elsewhere = context("other", "https://elsewhere:6443", "ci");
   try {
-    const { stderr } = await helyos(["auth", "token", "rotate", "ci"], { env: { HELYOS_CONFIG: path } });
     equal(
-      stderr,
-      `⚠ Context 'prod' still holds the old token. Give it the new one with: helyos login ${daemon.server} --name <context>\n`,
+      await remark(context("prod", daemon.server, "ci"), elsewhere),
+      `⚠ Context 'prod' still holds the old token. ${advice}`,
     );
+    // What a daemon's first start writes has no name: the daemon knows it.
+    equal(
+      await remark(context("prod", daemon.server), context("twin", `${daemon.server}/`, "ci"), elsewhere),
+      `⚠ Contexts 'prod', 'twin' still hold the old token. ${advice}`,
+    );
+    equal(await remark(context("prod", daemon.server, "alice"), elsewhere), "");
   } finally {
     await Deno.remove(path);
   }

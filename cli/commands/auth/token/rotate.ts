@@ -1,5 +1,6 @@
-import { command } from "../../../command.ts";
-import { connect } from "../../../connect.ts";
+import { whoamiRequest } from "@helyos/api/identity";
+import { command, type Surroundings } from "../../../command.ts";
+import { connect, type Connection } from "../../../connect.ts";
 import { openContexts } from "../../../contexts.ts";
 import { unjudged } from "../../../listing.ts";
 import { duration } from "../../../output/age.ts";
@@ -22,6 +23,7 @@ stops working at once.`,
   async run({ args, options, globals, io }) {
     const { rotateToken } = await import("@helyos/api");
     await using connection = await connect({ globals, io });
+    const holders = await holdersOf(args.NAME, connection, { globals, io });
     const rotated = await connection.call(unjudged(rotateToken), { name: args.NAME, overlap_secs: options.overlap });
     if (globals.json) {
       sayJson({ globals, io }, rotated);
@@ -34,9 +36,6 @@ stops working at once.`,
           : `\nThe old token works for another ${duration(overlap)}.\n`,
       );
     }
-    const holders = (await openContexts(io).read()).list()
-      .filter(({ server, token, tokenName }) => server === connection.server && token && tokenName === args.NAME)
-      .map(({ name }) => `'${name}'`);
     if (holders.length === 0) return;
     const which = holders.length === 1
       ? `Context ${holders[0]} still holds`
@@ -47,3 +46,19 @@ stops working at once.`,
     );
   },
 });
+
+/** Contexts of this daemon that have the token, quoted: by the name they noted at login, or because they are using it now. */
+async function holdersOf(name: string, connection: Connection, { globals, io }: Surroundings): Promise<string[]> {
+  const contexts = (await openContexts(io).read()).list().filter(({ server, token }) =>
+    token !== undefined && server !== undefined && URL.parse(server)?.origin === URL.parse(connection.server)?.origin
+  );
+  const inUse = contexts.find((context) => context.name === connection.context);
+  let own = inUse?.tokenName;
+  // The context that a daemon writes at its first start does not say what its token is called.
+  if (inUse && own === undefined && globals.token === undefined && !io.env("HELYOS_API_TOKEN")) {
+    own = (await connection.call(whoamiRequest, {})).name;
+  }
+  return contexts
+    .filter((context) => (context === inUse ? own : context.tokenName) === name)
+    .map((context) => `'${context.name}'`);
+}
