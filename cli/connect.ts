@@ -144,7 +144,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
       return await (await client).fetch(prefix + path, { ...init, headers });
     } catch (error) {
       const { explainConnection } = await import("./explain.ts");
-      throw explainConnection(error, target);
+      throw explainConnection(error, { ...target, proxy });
     }
   };
   return {
@@ -160,7 +160,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
         if (error instanceof CliError) throw error;
         const explain = await import("./explain.ts");
         if (error instanceof ApiError) throw explain.explainRefusal(error satisfies ApiError, target);
-        throw explain.explainConnection(error, target);
+        throw explain.explainConnection(error, { ...target, proxy });
       }
     },
     async [Symbol.asyncDispose]() {

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Contexts, Contexts as AllContexts, formatContexts, parseContexts } from "./context.ts";
-import { CliError } from "./failure.ts";
+import { CliError, reasonOf } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { styleOf } from "./output/style.ts";
 import { warning } from "./output/message.ts";
@@ -192,10 +192,6 @@ async function orExplain<T>(what: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new CliError(`${what}: ${reasonOf(error)}`, { code: "config_unwritable", cause: error });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** For what may fail: the file is not there, or not ours to change. */

@@ -42,6 +42,12 @@ function refusalHint({ status, retryAfterSeconds }: ApiError, target: Target): s
   return STATUS_HINTS[status];
 }
 
+/** What of a target a failure names. */
+export interface Place extends Pick<Target, "server" | "tls" | "context"> {
+  /** The proxy in between. */
+  readonly proxy?: string | undefined;
+}
+
 /**
  * A connection that did not come about, or broke.
  *
@@ -49,7 +55,7 @@ function refusalHint({ status, retryAfterSeconds }: ApiError, target: Target): s
  * @param target Where the request went.
  * @returns The failure to show, naming the real cause; what is no failed connection comes back as it is.
  */
-export function explainConnection(error: unknown, target: Pick<Target, "server" | "tls" | "context">): unknown {
+export function explainConnection(error: unknown, target: Place): unknown {
   if (!isPinningError(error)) return error;
   return new CliError(error.message.replace(/^Cannot connect to /, "Cannot connect to helyosd at "), {
     code: error.code,
@@ -63,9 +69,15 @@ function isPinningError(error: unknown): error is PinningError {
   return error instanceof Error && error.name === "PinningError";
 }
 
-function connectionHint(error: PinningError, target: Pick<Target, "server" | "tls" | "context">): string | undefined {
+/** What may be the proxy's fault as well as the server's. */
+const ON_THE_WAY: readonly string[] = ["refused", "dns", "timeout", "unreachable", "disconnected", "proxy_refused"];
+
+function connectionHint(error: PinningError, target: Place): string | undefined {
   const url = new URL(target.server);
   const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (target.proxy !== undefined && ON_THE_WAY.includes(error.code)) {
+    return `Check the proxy given with --proxy: ${URL.parse(target.proxy)?.host}`;
+  }
   switch (error.code) {
     case "refused":
       return isLoopback(url)
@@ -94,8 +106,6 @@ function connectionHint(error: PinningError, target: Pick<Target, "server" | "tl
       return "It may be plain HTTP; nothing was sent. Use http:// only if that is what you expect";
     case "tls_required":
       return `Use ${target.server.replace(/^http:/, "https:")}`;
-    case "proxy_refused":
-      return "Check the address given with --proxy";
     case "redirect_off_origin":
       return "The token goes to no other address. Use the other one with --server if you trust it";
     default:

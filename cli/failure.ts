@@ -56,3 +56,25 @@ export class UsageError extends CliError {
     this.usage = options.usage;
   }
 }
+
+/**
+ * Why a file could not be read or written, without what the runtime adds for programmers.
+ *
+ * @param error What the system threw.
+ * @returns For example `no such file or folder`.
+ */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  switch (error.name) {
+    case "NotFound":
+      return "no such file or folder";
+    case "PermissionDenied":
+      return "permission denied";
+    case "NotCapable":
+      return "this program was started without permission to touch it";
+    case "IsADirectory":
+      return "it is a folder";
+    default:
+      return error.message.replace(/ \(os error \d+\).*$/s, "");
+  }
+}

@@ -5,7 +5,7 @@
  */
 import type { Surroundings } from "../command.ts";
 import { checkToken } from "../connect.ts";
-import { CliError } from "../failure.ts";
+import { CliError, reasonOf } from "../failure.ts";
 import { askHidden } from "../prompt.ts";
 
 /** The sources the user named. */
@@ -47,7 +47,7 @@ async function tokenFromFile({ io }: Surroundings, path: string): Promise<string
   try {
     return new TextDecoder().decode(await io.readFile(path)).trimStart().split("\n")[0] ?? "";
   } catch (cause) {
-    throw new CliError(`read token file ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+    throw new CliError(`read token file ${path}: ${reasonOf(cause)}`, {
       code: "unreadable_file",
       cause,
     });

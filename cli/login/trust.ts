@@ -6,7 +6,7 @@
 import type { FetchedCa, FingerprintForm, PinningError } from "@helyos/pinning";
 import type { Surroundings } from "../command.ts";
 import { openConnection, type Target } from "../connect.ts";
-import { CliError, UsageError } from "../failure.ts";
+import { CliError, reasonOf, UsageError } from "../failure.ts";
 import { confirm } from "../prompt.ts";
 import { sayWarning } from "../say.ts";
 import { isLoopback, parseProxy } from "../server.ts";
@@ -106,7 +106,7 @@ async function readCaFile({ io }: Surroundings, path: string): Promise<Uint8Arra
   try {
     bytes = await io.readFile(path);
   } catch (cause) {
-    throw new CliError(`read CA file ${path}: ${cause instanceof Error ? cause.message : cause}`, {
+    throw new CliError(`read CA file ${path}: ${reasonOf(cause)}`, {
       code: "unreadable_file",
       cause,
     });
@@ -137,7 +137,7 @@ async function fetchUnverified(
     if (code === "no_ca") return undefined;
     if (code === "fingerprint_mismatch") throw mismatch(fingerprint ?? "", got ?? "");
     const { explainConnection } = await import("../explain.ts");
-    throw explainConnection(error, unpinned(server));
+    throw explainConnection(error, { ...unpinned(server), proxy: globals.proxy });
   }
 }
 
