@@ -18,6 +18,8 @@ export interface AnswerContext {
   readonly outgoing: Outgoing;
   /** The connection it comes on. */
   readonly connection: Connection;
+  /** Resolves when the exchange is over, and the connection free again or closed. */
+  readonly closed: Promise<void>;
   /** The server, as people write it. */
   readonly place: string;
   /** How long it may be silent, in milliseconds. Event streams may be as silent as they like. */
@@ -32,7 +34,7 @@ export interface AnswerContext {
  * @returns The response.
  * @throws {PinningError} `protocol` if it could be no response.
  */
-export function answerOf(message: IncomingMessage, context: AnswerContext): Response {
+export async function answerOf(message: IncomingMessage, context: AnswerContext): Promise<Response> {
   const { outgoing, place } = context;
   const status = message.statusCode ?? 0;
   // RFC 9110 §6.4.1: these have no body. `fetch` knows no statuses beyond 599.
@@ -42,8 +44,11 @@ export function answerOf(message: IncomingMessage, context: AnswerContext): Resp
     for (let at = 0; at + 1 < message.rawHeaders.length; at += 2) {
       headers.append(message.rawHeaders[at]!, message.rawHeaders[at + 1]!);
     }
-    if (bare) message.resume();
-    const body = bare ? null : bodyOf(message, headers, context);
+    const body = bare ? null : wholeBody(message, headers) ?? bodyOf(message, headers, context);
+    if (!(body instanceof ReadableStream)) {
+      message.resume();
+      await context.closed;
+    }
     const response = new Response(body, { status, statusText: statusText(message), headers });
     Object.defineProperty(response, "url", { value: outgoing.url.href });
     return response;
@@ -54,6 +59,13 @@ export function answerOf(message: IncomingMessage, context: AnswerContext): Resp
 
 function statusText(message: IncomingMessage): string {
   return (message.statusMessage ?? "").replaceAll(/[^\t\x20-\x7e]/g, "?");
+}
+
+/** The body, if it is short and came along with the header: most answers do, and need no stream. */
+function wholeBody(message: IncomingMessage, headers: Headers): Uint8Array<ArrayBuffer> | undefined {
+  const length = headers.get("content-length");
+  if (length === null || message.readableLength !== Number(length) || message.readableLength === 0) return undefined;
+  return new Uint8Array(message.read(Number(length)));
 }
 
 function bodyOf(message: IncomingMessage, headers: Headers, context: AnswerContext): ReadableStream<Uint8Array> {

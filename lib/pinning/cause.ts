@@ -23,6 +23,9 @@ const CODES: Readonly<Record<string, PinningErrorCode>> = {
   EPIPE: "disconnected",
   ERR_STREAM_PREMATURE_CLOSE: "disconnected",
   ERR_SSL_WRONG_VERSION_NUMBER: "not_tls",
+  // Without the platform's own refusal this is left: the server could not prove that it holds the certificate's key, or
+  // its certificate is of a kind that TLS has no use for.
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "invalid_certificate",
   HPE_HEADER_OVERFLOW: "too_large",
 };
 
@@ -34,6 +37,7 @@ const REASONS: Readonly<Partial<Record<PinningErrorCode, string>>> = {
   unreachable: "there is no way to it",
   disconnected: "it hung up",
   not_tls: "it speaks plain HTTP, not TLS",
+  invalid_certificate: "it does not prove to hold the key of its certificate",
   tls: "the TLS handshake failed",
   tls_required: "it speaks TLS, not plain HTTP",
   too_large: "the header of its answer is too large",

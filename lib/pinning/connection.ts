@@ -107,13 +107,24 @@ async function open(
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   }));
-  await ready(socket, "secureConnect");
+  const handshake = ready(socket, "secureConnect");
+  // Not before the first message of the handshake has left.
+  const prepared = new Promise((resolve) => setTimeout(resolve, 0)).then(() => judge.prepare());
+  prepared.catch(ignore);
+  // A CA that is none makes the handshake fail, in words that do not say so.
+  await handshake.catch(async (error) => {
+    await prepared;
+    throw error;
+  });
   const presented = presentedBy(socket);
+  const authorized = socket.authorized === true;
+  await prepared;
+  if (presented.length === 0 && socket.destroyed) throw hungUp();
   await Promise.all([
     judge.judge(presented, {
       place: shownTarget(target),
       name: target.name,
-      authorized: socket.authorized === true,
+      authorized,
     }),
     new Promise((resolve) => setTimeout(resolve, TICKETS_MS)),
   ]);

@@ -90,6 +90,7 @@ export async function exchange(
     headers: headersOf(outgoing, target, options.proxy),
     maxHeaderSize: options.maxHeaderBytes,
   });
+  const closed = new Promise<void>((resolve) => request.once("close", resolve));
   const clock = new Clock();
   try {
     // What closed before the request was attached to it will not say so again.
@@ -115,10 +116,7 @@ export async function exchange(
       wait();
       upload(request, outgoing.body, wait).catch(reject);
     });
-    const response = answerOf(message, { outgoing, connection, place, idleTimeoutMs: options.idleTimeoutMs });
-    // Without a body there is nothing to wait for but the end, after which the connection is free again.
-    if (response.body === null) await new Promise((resolve) => request.once("close", resolve));
-    return response;
+    return await answerOf(message, { outgoing, connection, closed, place, idleTimeoutMs: options.idleTimeoutMs });
   } catch (error) {
     request.destroy();
     socket.destroy();

@@ -4,10 +4,8 @@
  * @module
  */
 import { nameCause } from "./cause.ts";
-import { readCertificates, whyNoCa } from "./certificates.ts";
 import { openConnection } from "./connection.ts";
 import { type FingerprintForm, PinningError } from "./errors.ts";
-import { BrokenExchange, exchange } from "./exchange.ts";
 import {
   type Fingerprint,
   fingerprintForms,
@@ -95,6 +93,8 @@ export async function fetchCa(server: string | URL, options: FetchCaOptions = {}
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
 
   const place = shownTarget(target);
+  // What is needed in the middle is loaded then: the clients of this library start with this module.
+  const { BrokenExchange, exchange } = await import("./exchange.ts");
   const connection = await openConnection(target, {
     judge: judgeFor("insecure", now),
     proxy: options.proxy === undefined ? undefined : proxyOf(options.proxy),
@@ -142,6 +142,7 @@ async function readAnswer(response: Response, place: string): Promise<string> {
   if (!/^-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\s*$/.test(pem)) {
     throw new PinningError("invalid_ca", `${place} offers a CA that is not exactly one certificate`);
   }
+  const { readCertificates, whyNoCa } = await import("./certificates.ts");
   const reason = whyNoCa(readCertificates(pem, { exactly: 1 })[0]!);
   if (reason) throw new PinningError("invalid_ca", `Cannot trust the CA of ${place}: its certificate ${reason}`);
   if (sha256 !== undefined && (typeof sha256 !== "string" || sha256.toLowerCase() !== await fingerprintOfPem(pem))) {

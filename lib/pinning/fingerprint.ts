@@ -4,7 +4,6 @@
  * @module
  */
 import type { FingerprintForm } from "./errors.ts";
-import { readCertificates } from "./certificates.ts";
 
 /** A SHA-256 in the one spelling we store and print: lower-case pairs of hex digits, joined by 31 colons. */
 export type Fingerprint = string & { readonly __fingerprint: unique symbol };
@@ -115,8 +114,9 @@ export async function fingerprintOfPublicKey(pem: PemText): Promise<Fingerprint>
   return await digest((await only(pem)).spki);
 }
 
-async function only(pem: PemText) {
-  return (await readCertificates(typeof pem === "string" ? pem : new TextDecoder().decode(pem), { exactly: 1 }))[0]!;
+async function only(pem: PemText): Promise<{ readonly der: Uint8Array; readonly spki: Uint8Array }> {
+  const { readCertificates } = await import("./certificates.ts");
+  return readCertificates(typeof pem === "string" ? pem : new TextDecoder().decode(pem), { exactly: 1 })[0]!;
 }
 
 /**

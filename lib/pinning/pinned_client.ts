@@ -6,7 +6,7 @@
 import { nameCause } from "./cause.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import { PinningError } from "./errors.ts";
-import { BrokenExchange, exchange } from "./exchange.ts";
+import type { BrokenExchange } from "./exchange.ts";
 import { type Judge, judgeFor } from "./judge.ts";
 import { type Outgoing, outgoingOf, redirected, redirectOf } from "./outgoing.ts";
 import { Pool } from "./pool.ts";
@@ -105,7 +105,7 @@ export class PinnedClient implements AsyncDisposable {
    * @param options Where to, and whom to believe.
    * @throws {TypeError} If origin, trust and proxy make no sense, alone or together.
    * @throws {RangeError} If a limit is not a positive number.
-   * @throws {PinningError} `invalid_ca` if the CA to pin is none.
+   * @throws {PinningError} `invalid_ca` if the CA to pin is no PEM; whether it is a CA is seen at the first request.
    */
   constructor(options: PinnedClientOptions) {
     this.#target = targetOf(options.origin);
@@ -120,7 +120,7 @@ export class PinnedClient implements AsyncDisposable {
       now: options.now ?? (() => new Date()),
     };
     checkTrust(this.#target, this.#trust);
-    // A damaged pin is an error now, not at the first request. The system's roots are read when they are needed.
+    // A damaged pin is an error now. The system's roots are read when they are needed.
     if (typeof this.#trust === "object") this.#judge = judgeFor(this.#trust, this.#options.now);
   }
 
@@ -177,9 +177,12 @@ export class PinnedClient implements AsyncDisposable {
 
   async #send(outgoing: Outgoing): Promise<Response> {
     const target = this.#target;
+    // Loaded while the first connection is made.
+    const loading = import("./exchange.ts");
     for (let attempt = 0;; attempt++) {
       const kept = attempt === 0 ? await this.#take(outgoing) : undefined;
       const connection = kept ?? await this.#connect(outgoing.signal);
+      const { BrokenExchange, exchange } = await loading;
       try {
         return await exchange(connection, outgoing, { ...this.#options, proxy: this.#proxy, target });
       } catch (error) {

@@ -28,7 +28,6 @@ export type PinnedFetch = (input: string | URL | Request, init?: RequestInit) =>
  * @returns The function.
  * @throws {TypeError} If origin, trust and proxy make no sense, alone or together.
  * @throws {RangeError} If a limit is not a positive number.
- * @throws {PinningError} `invalid_ca` if the CA to pin is none.
  */
 export function pinnedFetch(options: PinnedClientOptions): PinnedFetch {
   const client = new PinnedClient(options);

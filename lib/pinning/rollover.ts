@@ -3,11 +3,9 @@
  *
  * @module
  */
-import { type Certificate, verifyChain } from "@helyos/pki";
-import { readAnchors, readCertificates, readPresented, whyNoCa } from "./certificates.ts";
+import type { Certificate } from "@helyos/pki";
 import { PinningError } from "./errors.ts";
 import { type Fingerprint, fingerprintOfPem } from "./fingerprint.ts";
-import { isValidAt } from "./refusal.ts";
 
 /** What {@linkcode followRollover} decides on. */
 export interface Rollover {
@@ -67,6 +65,9 @@ export interface NewPin {
  * @throws {PinningError} `invalid_ca` if either CA is none, `invalid_link` if nothing leads from one to the other.
  */
 export async function followRollover(rollover: Rollover, options: RolloverOptions = {}): Promise<NewPin> {
+  const { readAnchors, readCertificates, readPresented, whyNoCa } = await import("./certificates.ts");
+  const { isValidAt } = await import("./refusal.ts");
+  const { verifyChain } = await import("@helyos/pki");
   const at = options.at ?? new Date();
   const anchors = readAnchors(rollover.pinned).filter((anchor) => isValidAt(anchor, at));
   const [offered] = readCertificates(rollover.offered, { exactly: 1 }) as [Certificate];

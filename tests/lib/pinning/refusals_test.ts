@@ -1,6 +1,7 @@
 /** What must be refused before a byte of a request has left: each server here holds the key of what it shows. */
+import { pemEncode } from "@helyos/pki";
 import { PinnedClient, PinningError, type PinningErrorCode } from "@helyos/pinning";
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { httpAnswer, startHostileServer } from "../../support/hostile_server.ts";
 import { daysFromNow, forge, forgeCa, type Forged, forgeServer } from "./forge.ts";
 
@@ -168,29 +169,36 @@ for (
   )
 ) {
   Deno.test(`PinnedClient refuses to pin ${what}`, async () => {
-    const { pem } = await forge({ subject: "localhost", dns: ["localhost"], ...forgery });
-    await rejects(
-      async () => await new PinnedClient({ origin: "https://localhost", trust: { ca: pem } }),
-      { name: "PinningError", code: "invalid_ca" },
-    );
+    // It is pinned, and it is just what the server shows.
+    const shown = await forge({ subject: "localhost", dns: ["localhost"], ...forgery });
+    await refused({ show: [shown], pin: shown.pem }, "invalid_ca");
   });
 }
 
-for (const pem of ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
-  Deno.test(`PinnedClient refuses to pin ${JSON.stringify(pem.slice(0, 12))}`, async () => {
-    await rejects(
-      async () => await new PinnedClient({ origin: "https://localhost", trust: { ca: pem } }),
-      { code: "invalid_ca" },
-    );
-  });
-}
-
-Deno.test("PinnedClient refuses a CA of whose text half was lost", async () => {
+Deno.test("PinnedClient refuses at once to pin what is no PEM, or half of it", async () => {
   const { pem } = await forgeCa("CA");
-  await rejects(
-    async () => await new PinnedClient({ origin: "https://localhost", trust: { ca: pem.slice(0, pem.length / 2) } }),
-    { code: "invalid_ca" },
-  );
+  for (
+    const ca of [
+      "",
+      "nonsense",
+      pem.slice(0, pem.length / 2),
+      pem.slice(28),
+      pem.replace(/[A-Z]/, "!"),
+      "\n".repeat(99),
+    ]
+  ) {
+    throws(() => new PinnedClient({ origin: "https://localhost", trust: { ca } }), { code: "invalid_ca" });
+  }
+});
+
+Deno.test("PinnedClient refuses to pin PEM that holds no certificate", async () => {
+  const ca = await forgeCa("CA");
+  const flipped = ca.der.slice();
+  flipped[4]! ^= 1;
+  for (const der of [new Uint8Array(3), flipped, ca.der.slice(0, -1)]) {
+    await refused({ show: [await forgeServer(ca)], pin: pemEncode("CERTIFICATE", der) }, "invalid_ca");
+  }
+  await refused({ show: [await forgeServer(ca)], pin: ca.pem + ca.keyPem }, "invalid_ca");
 });
 
 Deno.test("PinnedClient says that plain HTTP answers where TLS was wanted", async () => {
