@@ -33,7 +33,8 @@ shift
 
 # --- the paths behind the names -------------------------------------------------------------------------------------
 
-data=${HELYOS_DATA_DIR:-${HOME:+$HOME/.helyos/data}}
+home=${HOME:-${USERPROFILE-}}
+data=${HELYOS_DATA_DIR:-${home:+$home/.helyos/data}}
 data=${data:-/var/lib/helyos}
 certificates=
 named=${SSL_CERT_FILE-}$newline${SSL_CERT_DIR-}
@@ -59,18 +60,26 @@ for argument; do
   esac
 done
 
-config=${HELYOS_CONFIG:-${HOME:+$HOME/.helyos/config.toml}}
+config=${HELYOS_CONFIG:-${home:+$home/.helyos/config.toml}}
 case $config in
   */*) folder=${config%/*} ;;
   *) folder=. ;;
 esac
 companions=$config$newline${config%.toml}.toml.tmp
-# A folder that does not exist yet must be made, and holds nothing of anybody else's.
-[ -d "$folder" ] || companions=$folder
-context=$companions
-[ "$context" = "$folder" ] || context=$companions$newline${config%.toml}.toml.bak$newline${config%.toml}.toml.lock$newline$folder/previous-context
-[ "$folder" != "${HOME-}/.helyos" ] || context=$folder
-[ -n "$config" ] || context='' companions=''
+context=$companions$newline${config%.toml}.toml.lock$newline$folder/previous-context
+backup=${config%.toml}.toml.bak
+# A folder that does not exist yet must be made, and holds nothing of anybody else's. The daemon makes ~/.helyos with its data
+# directory, so only another place leaves it to be made for the context.
+[ -d "$folder" ] || context=$folder
+[ "$folder" != "$home/.helyos" ] || context=$folder
+case $data in
+  "$folder"/*) ;;
+  *) [ -d "$folder" ] || companions=$folder ;;
+esac
+case $newline$context$newline in
+  *"$newline$folder$newline"*) backup= ;;
+esac
+[ -n "$config" ] || context='' companions='' backup=''
 
 # --- from names to flags --------------------------------------------------------------------------------------------
 
@@ -96,7 +105,8 @@ while read -r entry kind names; do
       net-all | sys-all) continue ;;
       read-data | write-data) paths=$data ;;
       read-certificates) paths=$certificates ;;
-      read-context | write-context) paths=$context ;;
+      read-context) paths=$context ;;
+      write-context) paths=$context$newline$backup ;; # the previous version, kept and never read
       read-first-run | write-first-run) paths=$companions ;;
       read-named) paths=$named ;;
       read-source) paths=$root ;;
