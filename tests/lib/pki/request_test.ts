@@ -166,3 +166,16 @@ Deno.test("parseRequest() reads requests of OpenSSL, with attributes of other ki
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+Deno.test("parseRequest() survives being cut short, and noise in any octet", async () => {
+  const { der } = await createRequest({ key, commonName: "db.internal", names });
+  for (let at = 0; at < der.length; at++) {
+    for (const bytes of [der.slice(0, at), ...[0x80, 0xff, 0x7f].map((mask) => der.with(at, der[at]! ^ mask))]) {
+      try {
+        parseRequest(bytes);
+      } catch (error) {
+        equal((error as Error).name, "PkiError", `octet ${at}: ${error}`);
+      }
+    }
+  }
+});
