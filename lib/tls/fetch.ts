@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { isIP } from "node:net";
+import { lookup, type LookupAllOptions } from "node:dns";
+import { isIP, type LookupFunction } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { bodyStream } from "./body.ts";
 import { buildClientTlsOptions } from "./client_options.ts";
@@ -20,8 +21,8 @@ export interface FetchTlsOptions {
    * @default {64}
    */
   readonly maxConnections?: number;
-  /** Connect here instead of where the URL says; the server must still prove the URL's name. */
-  readonly connectTo?: { readonly hostname: string; readonly port: number };
+  /** Addresses of host names, instead of what DNS says; the server must still prove the name. */
+  readonly addresses?: Readonly<Record<string, string>>;
 }
 
 /** A `fetch` over one TLS configuration. Disposing closes its idle connections. */
@@ -93,7 +94,22 @@ interface Wire {
 
 async function makeAgent(config: TlsConfig, options: FetchTlsOptions): Promise<Agent> {
   const tls = await buildClientTlsOptions(config);
-  return new Agent({ ...tls, keepAlive: true, maxSockets: options.maxConnections ?? 64, maxFreeSockets: 16 });
+  return new Agent({
+    ...tls,
+    keepAlive: true,
+    maxSockets: options.maxConnections ?? 64,
+    maxFreeSockets: 16,
+    ...(options.addresses === undefined ? {} : { lookup: lookupIn(options.addresses) }),
+  });
+}
+
+function lookupIn(addresses: Readonly<Record<string, string>>): LookupFunction {
+  return (hostname, options, done) => {
+    const address = Object.hasOwn(addresses, hostname) ? addresses[hostname]! : undefined;
+    if (address === undefined) lookup(hostname, options as LookupAllOptions, done as never);
+    else if (options.all) done(null, [{ address, family: isIP(address) }]);
+    else done(null, address, isIP(address));
+  };
 }
 
 async function follow(request: Request, wire: Wire): Promise<Response> {
@@ -137,7 +153,7 @@ async function send(request: Request, wire: Wire, isRedirected: boolean): Promis
   signal.throwIfAborted();
   const url = new URL(request.url);
   const message = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = start(request, url, wire.agent, wire.options.connectTo);
+    const outgoing = start(request, url, wire.agent);
     const timer = setTimeout(() => {
       outgoing.destroy(new TlsConnectionError("timeout", `No answer from ${url.host} in time`));
     }, wire.options.timeoutMs ?? 30_000);
@@ -158,12 +174,7 @@ async function send(request: Request, wire: Wire, isRedirected: boolean): Promis
   return responseOf(message, { url, method: request.method, isRedirected });
 }
 
-function start(
-  request: Request,
-  url: URL,
-  agent: Agent,
-  connectTo: FetchTlsOptions["connectTo"],
-): ClientRequest {
+function start(request: Request, url: URL, agent: Agent): ClientRequest {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const headers: Record<string, string> = {};
   for (const [name, value] of request.headers) headers[name] = value;
@@ -172,10 +183,10 @@ function start(
   const outgoing = httpsRequest({
     agent,
     method: request.method,
-    hostname: connectTo?.hostname ?? hostname,
-    port: connectTo?.port ?? (url.port || 443),
-    // RFC 6066 §3: an address is no server name; but it is the name to be proven.
-    ...(isIP(hostname) === 0 || connectTo !== undefined ? { servername: hostname } : {}),
+    hostname,
+    port: url.port || 443,
+    // RFC 6066 §3: an address is no server name.
+    ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
     path: url.pathname + url.search,
     headers,
   });

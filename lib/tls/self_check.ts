@@ -1,3 +1,5 @@
+import { connect as connectTcp } from "node:net";
+import { Duplex } from "node:stream";
 import { connect, type ConnectionOptions } from "node:tls";
 import { clearTimeout, setTimeout } from "node:timers";
 import { createRootCa, exportPrivateKey, generateKeyPair } from "@helyos/pki";
@@ -48,6 +50,8 @@ export async function selfCheck(server: CheckableServer, options: SelfCheckOptio
   await mustRefuse(address, { what: "with a certificate nobody signed", tls, options });
 }
 
+const GRACE_MS = 100;
+
 interface Address {
   readonly host: string;
   readonly port: number;
@@ -77,8 +81,9 @@ async function mustRefuse(
   await new Promise<void>((resolve, reject) => {
     let isSecure = false;
     // What the server is does not matter here, only whether it answers.
+    const wire = connectCounting(address);
     const socket = connect({
-      ...address,
+      socket: wire.stream,
       ...o.tls,
       ...(serverName === undefined ? {} : { servername: serverName }),
       rejectUnauthorized: false,
@@ -106,22 +111,60 @@ async function mustRefuse(
       ));
     socket.on("error", (cause: Error & { code?: string }) =>
       finish(() => {
-        if (isRefusal(cause, isSecure)) resolve();
+        if (isRefusal(cause, isSecure || wire.received() > 0)) resolve();
         else if (cause.code === "ECONNREFUSED") {
           reject(new TlsConnectionError("unreachable", `Cannot check ${where}: nobody listens`, { cause }));
         } else reject(new TlsConnectionError("not_tls", `Cannot check ${where}: no TLS there`, { cause }));
       }));
-    socket.once(
-      "close",
-      () =>
-        finish(() =>
-          isSecure ? resolve() : reject(new TlsConnectionError("not_tls", `Cannot check ${where}: no TLS there`))
-        ),
+    // What came in before the end may still wait to be decrypted.
+    wire.onClose(() =>
+      setTimeout(
+        () =>
+          finish(() =>
+            isSecure || wire.received() > 0
+              ? resolve()
+              : reject(new TlsConnectionError("not_tls", `Cannot check ${where}: no TLS there`))
+          ),
+        GRACE_MS,
+      )
     );
   });
 }
 
-/** After the handshake any end is one; before it, an alert is (TLS 1.2 judges clients within). */
-function isRefusal(error: Error & { code?: string }, isSecure: boolean): boolean {
-  return isSecure || /alert|certificate ?required|bad ?certificate|unknown ?ca/i.test(`${error.code} ${error.message}`);
+interface Wire {
+  readonly stream: Duplex;
+  readonly received: () => number;
+  readonly onClose: (listener: () => void) => void;
+}
+
+/** A TCP connection that tells how much came in: the platform counts only what it could decrypt. */
+function connectCounting(address: Address): Wire {
+  let received = 0;
+  const socket = connectTcp(address);
+  const stream = new Duplex({
+    read: () => void socket.resume(),
+    write: (chunk, encoding, done) => void socket.write(chunk, encoding, done),
+    final: (done) => void socket.end(done),
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("data", (chunk: Uint8Array) => {
+    received += chunk.byteLength;
+    if (!stream.push(chunk)) socket.pause();
+  });
+  socket.once("end", () => stream.push(null));
+  socket.once("error", (error) => stream.destroy(error));
+  return { stream, received: () => received, onClose: (listener) => void socket.once("close", listener) };
+}
+
+/**
+ * After the handshake any end is one. Within it an alert is, and an end without a word once the server has spoken: TLS 1.2
+ * judges clients there. What is no TLS at all fails otherwise.
+ */
+function isRefusal(error: Error & { code?: string }, hasSpoken: boolean): boolean {
+  const text = `${error.code} ${error.message}`;
+  if (/corrupt message|invalid ?content ?type|InvalidMessage|wrong.version/i.test(text)) return false;
+  return hasSpoken || /alert|certificate ?required|bad ?certificate|unknown ?ca/i.test(text);
 }

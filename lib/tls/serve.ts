@@ -5,6 +5,7 @@ import type { TLSSocket } from "node:tls";
 import { emitWarning } from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { TlsConfig } from "./config.ts";
+import { TlsConfigError } from "./errors.ts";
 import { type Contexts, loadContexts } from "./contexts.ts";
 import type { Handler } from "./handler.ts";
 import { judge, type Session, sessionOf } from "./session.ts";
@@ -18,7 +19,8 @@ import type { WsConnection } from "./websocket.ts";
 export interface ServeTlsOptions {
   /**
    * Where the files are. With several, a client is served by the one whose certificate has the name it asks for (SNI),
-   * else by the first; a request for a name of another one over the same connection gets 421.
+   * else by the first; a request for a name of another one over the same connection gets 421. Either all of them have a CA
+   * or none.
    */
   readonly config: TlsConfig | readonly TlsConfig[];
   /**
@@ -162,6 +164,17 @@ export interface TlsServer extends AsyncDisposable {
 export async function serveTls(handler: Handler, options: ServeTlsOptions): Promise<TlsServer> {
   const configs = Array.isArray(options.config) ? options.config : [options.config];
   if (configs.length === 0 || configs.includes(undefined)) throw new TypeError("Cannot serve: no TLS configuration");
+  // node asks for certificates per server, not per name: one configuration of a mixture would not be what it says.
+  if (
+    configs.some((config) =>
+      (config.caCertificatesPath === undefined) !== (configs[0]!.caCertificatesPath === undefined)
+    )
+  ) {
+    throw new TlsConfigError(
+      "client_auth_disabled",
+      "Cannot serve configurations with and without caCertificatesPath together: use two servers",
+    );
+  }
   options.signal?.throwIfAborted();
   const server = new RunningServer(handler, configs, options);
   await server.start();
@@ -189,7 +202,7 @@ class RunningServer implements TlsServer {
     this.#handler = handler;
     this.#configs = configs;
     this.#options = options;
-    this.isMutual = configs.every((config) => config.caCertificatesPath !== undefined);
+    this.isMutual = configs[0]!.caCertificatesPath !== undefined;
     let finish!: () => void;
     this.finished = new Promise((resolve) => finish = resolve);
     this.#finish = finish;

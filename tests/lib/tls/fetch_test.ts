@@ -1,0 +1,107 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { fetchTls, TlsConnectionError } from "@helyos/tls";
+import { stage } from "./support.ts";
+
+Deno.test("fetchTls() refuses anything but https, also as the target of a redirect", async () => {
+  await using it = await stage(() => Response.redirect("http://localhost/"));
+  await using fetch = await fetchTls(it.clientConfig);
+  await rejects(fetch("http://localhost/"), TypeError);
+  await rejects(fetch("data:text/plain,x"), TypeError);
+  await rejects(fetch(it.url), TypeError);
+});
+
+Deno.test("fetchTls() says what went wrong", async () => {
+  await using it = await stage(() => new Promise<Response>(() => {}), { limits: { shutdownTimeoutMs: 50 } });
+  await using fetch = await fetchTls(it.clientConfig, { timeoutMs: 200 });
+  await rejects(fetch("https://localhost:1/"), { name: "TlsConnectionError", code: "unreachable" });
+  await rejects(fetch("https://no-such-host.invalid/"), { code: "unreachable" });
+  await rejects(fetch(it.url), { code: "timeout" });
+  const plain = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response());
+  await rejects(fetch(`https://localhost:${plain.addr.port}/`), { code: "not_tls" });
+  await plain.shutdown();
+});
+
+Deno.test("fetchTls() gives up with the signal's reason", async () => {
+  await using it = await stage(() => new Promise<Response>(() => {}), { limits: { shutdownTimeoutMs: 50 } });
+  await using fetch = await fetchTls(it.clientConfig);
+  const reason = new Error("enough");
+  await rejects(fetch(it.url, { signal: AbortSignal.abort(reason) }), reason);
+  const controller = new AbortController();
+  const pending = fetch(it.url, { signal: controller.signal });
+  setTimeout(() => controller.abort(reason), 50);
+  await rejects(pending, reason);
+});
+
+Deno.test("fetchTls() follows redirects as fetch does", async () => {
+  await using it = await stage(async (request) => {
+    const url = new URL(request.url);
+    const [, what, status] = url.pathname.split("/");
+    if (what === "to") return new Response(null, { status: Number(status), headers: { location: "/end" } });
+    if (what === "loop") return new Response(null, { status: 302, headers: { location: "/loop" } });
+    return Response.json([request.method, await request.text(), request.headers.get("content-type")]);
+  });
+  await using fetch = await fetchTls(it.clientConfig);
+  const post = (status: number) =>
+    fetch(`${it.url}to/${status}`, { method: "POST", body: "text", headers: { "content-type": "text/x" } });
+  for (const status of [301, 302, 303]) {
+    const response = await post(status);
+    deepEqual(await response.json(), ["GET", "", null]);
+    deepEqual([response.redirected, response.url], [true, `${it.url}end`]);
+  }
+  for (const status of [307, 308]) deepEqual(await (await post(status)).json(), ["POST", "text", "text/x"]);
+  await rejects(fetch(`${it.url}loop`), { code: "redirect" });
+  await rejects(fetch(`${it.url}to/302`, { redirect: "error" }), { code: "redirect" });
+  const manual = await fetch(`${it.url}to/302`, { redirect: "manual" });
+  deepEqual([manual.status, manual.headers.get("location")], [302, "/end"]);
+});
+
+Deno.test("fetchTls() does not carry credentials to another origin", async () => {
+  await using other = await stage((request) => new Response(request.headers.get("authorization")));
+  await using it = await stage((request) =>
+    new URL(request.url).pathname === "/own" ? new Response(request.headers.get("authorization")) : new Response(null, {
+      status: 302,
+      headers: { location: request.url.endsWith("away") ? other.url : "/own" },
+    })
+  );
+  const both = `${it.ca.path}:${other.ca.path}`;
+  await using fetch = await fetchTls(it.clientConfig.with({ caCertificatesPath: both }));
+  const headers = { authorization: "Bearer secret" };
+  equal(await (await fetch(it.url, { headers })).text(), "Bearer secret");
+  // The other server does not know our CA: the certificate is shown, and refused.
+  await rejects(fetch(`${it.url}away`, { headers }), TlsConnectionError);
+});
+
+Deno.test("fetchTls() keeps connections, and closes them when disposed", async () => {
+  const ports = new Set<number>();
+  await using it = await stage((_, info) => {
+    ports.add(info.remoteAddr.port);
+    return new Response("x".repeat(1000));
+  });
+  {
+    await using fetch = await fetchTls(it.clientConfig);
+    for (let i = 0; i < 5; i++) await (await fetch(it.url)).text();
+    equal(ports.size, 1);
+  }
+  ok(
+    await (async () => {
+      await it.server.shutdown();
+      return true;
+    })(),
+  );
+});
+
+Deno.test("fetchTls() takes a Request, and bodies of every kind", async () => {
+  await using it = await stage(async (request) =>
+    Response.json([request.method, request.headers.get("content-type"), (await request.bytes()).length])
+  );
+  await using fetch = await fetchTls(it.clientConfig);
+  const send = async (init: RequestInit) => await (await fetch(new Request(it.url, init))).json();
+  deepEqual(await send({ method: "PUT", body: "text" }), ["PUT", "text/plain;charset=UTF-8", 4]);
+  deepEqual(await send({ method: "POST", body: new Uint8Array(500_000) }), ["POST", null, 500_000]);
+  deepEqual(await send({ method: "POST", body: new URLSearchParams({ a: "b" }) }), [
+    "POST",
+    "application/x-www-form-urlencoded;charset=UTF-8",
+    3,
+  ]);
+  deepEqual(await send({ method: "DELETE" }), ["DELETE", null, 0]);
+});
