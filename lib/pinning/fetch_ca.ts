@@ -112,8 +112,12 @@ export async function fetchCa(server: string | URL, options: FetchCaOptions = {}
     } as const;
     const limits = { timeoutMs: TIMEOUT_MS, idleTimeoutMs: TIMEOUT_MS, maxHeaderBytes: 16_384 };
     const response = await exchange(connection, outgoing, { target, ...limits });
-    const pem = await readAnswer(response, place);
+    const { pem, sha256 } = await readAnswer(response, place);
+    // First what the caller was told: the answer's own word comes after.
     const found = await compare(pem, options.expected, place);
+    if (sha256 !== undefined && String(sha256).toLowerCase() !== found.fingerprint) {
+      throw new PinningError("invalid_ca", `${place} offers a CA with a fingerprint that is not the CA's`);
+    }
     await prove(pem, connection.presented, { place, target, now, serverDate: dateOf(response) });
     return found;
   } catch (error) {
@@ -123,7 +127,7 @@ export async function fetchCa(server: string | URL, options: FetchCaOptions = {}
   }
 }
 
-async function readAnswer(response: Response, place: string): Promise<string> {
+async function readAnswer(response: Response, place: string): Promise<{ pem: string; sha256: unknown }> {
   const { status } = response;
   if (status === 404) throw new PinningError("no_ca", `${place} offers no CA to pin`, { status });
   if (status !== 200) {
@@ -145,10 +149,7 @@ async function readAnswer(response: Response, place: string): Promise<string> {
   const { readCertificates, whyNoCa } = await import("./certificates.ts");
   const reason = whyNoCa(readCertificates(pem, { exactly: 1 })[0]!);
   if (reason) throw new PinningError("invalid_ca", `Cannot trust the CA of ${place}: its certificate ${reason}`);
-  if (sha256 !== undefined && (typeof sha256 !== "string" || sha256.toLowerCase() !== await fingerprintOfPem(pem))) {
-    throw new PinningError("invalid_ca", `${place} offers a CA with a fingerprint that is not the CA's`);
-  }
-  return pem;
+  return { pem, sha256 };
 }
 
 async function readLimited(response: Response, place: string): Promise<Uint8Array<ArrayBuffer>> {
