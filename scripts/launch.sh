@@ -108,6 +108,7 @@ while read -r entry kind names; do
       read-context) paths=$context ;;
       write-context) paths=$context$newline$backup ;; # the previous version, kept and never read
       read-first-run | write-first-run) paths=$companions ;;
+      write-notify) paths=${NOTIFY_SOCKET-} ;;
       read-named) paths=$named ;;
       read-source) paths=$root ;;
       env-* | sys-* | run-* | net-*) paths=$name ;;
