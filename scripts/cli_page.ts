@@ -13,24 +13,7 @@ import { usageLine } from "../cli/usage.ts";
 export async function cliPage(): Promise<string> {
   const sections: string[] = [];
   for (const { words, leaf } of leaves(COMMANDS)) sections.push(section(words, leaf, (await leaf.load()).default));
-  return await formatted(`${PREFACE}\n\n${sections.join("\n\n")}\n`);
-}
-
-/** As the formatter wants it, so that it leaves the page alone. */
-async function formatted(markdown: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", "--ext", "md", "-"],
-    cwd: new URL("..", import.meta.url),
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(markdown));
-  await writer.close();
-  const { success, stdout } = await output;
-  if (!success) throw new Error("deno fmt does not take the page");
-  return new TextDecoder().decode(stdout);
+  return `${PREFACE}\n\n${sections.join("\n\n")}\n`;
 }
 
 function* leaves(table: CommandTable, words: readonly string[] = []): Generator<{ words: string[]; leaf: Leaf }> {

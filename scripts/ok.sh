@@ -34,7 +34,7 @@ run_tests() {
 step format "$deno" fmt --check --quiet
 step lint "$deno" lint --quiet
 step types "$deno" check --frozen --quiet .
-step docs "$deno" run --frozen --quiet --allow-read=. --allow-run="$deno" scripts/check_docs.ts
+step docs "$deno" run --frozen --quiet --allow-read=. --allow-run=deno scripts/check_docs.ts
 step tests run_tests
 step publish publish
 

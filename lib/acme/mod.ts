@@ -32,3 +32,4 @@ export {
   httpSolver,
   type Solver,
 } from "./solver.ts";
+export type { KeyAlgorithm, KeyPair } from "@helyos/pki";
