@@ -10,13 +10,14 @@ import { PkiError } from "./errors.ts";
 import { type Issuer, type PreparedIssuer, prepareIssuer, requireKeyUsage } from "./issuer.ts";
 import type { KeyPair } from "./key.ts";
 import { pemEncode } from "./pem.ts";
-import { refuseOutside } from "./permitted.ts";
+import { refuseOutside, withCommonName } from "./permitted.ts";
 import { type Profile, type ProfileName, PROFILES, ROOT } from "./profile.ts";
 import { type PublicKey, toPublicKey } from "./public_key.ts";
 import { signed, type Signer, signerOf } from "./sign.ts";
 import { canonicalCommonName, type JudgedName, judgeNames, nameWithCommonName, type SubjectNames } from "./subject.ts";
 import {
   basicConstraints,
+  crlDistributionPoints,
   extendedKeyUsage,
   keyUsage,
   nameConstraints,
@@ -80,6 +81,8 @@ export interface IssueOptions {
   readonly commonNameKind?: "host" | "label";
   /** The names that verifiers look at; `server` and `peer` need one at least. */
   readonly names?: SubjectNames;
+  /** Where the issuer's revocation list is found; nothing is said of it, when left out. */
+  readonly crlUris?: readonly string[];
   /** How long it lives, in seconds: a year for a leaf, five for a CA, when left out. Cut where the issuer's life ends. */
   readonly lifetimeSeconds?: number;
   /**
@@ -179,11 +182,12 @@ export async function issueCertificate(options: IssueOptions): Promise<IssuedCer
   });
   const names = judgeNames(options.names ?? {}, profile);
   requireNames(options.profile, names);
+  const crlUris = judgeNames({ uri: options.crlUris ?? [] }, { wildcard: false });
   const wanted = datesOf(now, options.lifetimeSeconds ?? profile.lifetimeSeconds);
 
   const issuer = await prepareIssuer(options.issuer);
   requireKeyUsage(issuer, "keyCertSign");
-  refuseOutside(names, issuer.certificate.nameConstraints);
+  refuseOutside(profile.ca ? names : withCommonName(names, commonName), issuer.certificate.nameConstraints);
   const dates = withinIssuer(wanted, now, issuer);
   const subject = nameWithCommonName(commonName);
   const pathLength = profile.ca ? pathLengthBelow(issuer, subject, options.pathLength ?? 0) : undefined;
@@ -198,6 +202,7 @@ export async function issueCertificate(options: IssueOptions): Promise<IssuedCer
     subjectKeyIdentifier(publicKey.identifier),
     issuer.authorityKeyIdentifier,
     ...(names.length === 0 ? [] : [subjectAltName(names)]),
+    ...(crlUris.length === 0 ? [] : [crlDistributionPoints(crlUris)]),
   ];
   return await issue(issuer, { issuer: issuer.certificate.subject.der, subject, publicKey, extensions, ...dates });
 }

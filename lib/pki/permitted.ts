@@ -27,6 +27,21 @@ export function refuseOutside(names: readonly JudgedName[], constraints: NameCon
   }
 }
 
+/**
+ * Adds the common name to the names that are held against constraints where some verifiers (OpenSSL is one) do so: when there
+ * is no host name beside it and it looks like one. They would refuse the chain later.
+ *
+ * @param names The names.
+ * @param commonName The common name.
+ * @returns The names to hold against constraints.
+ */
+export function withCommonName(names: readonly JudgedName[], commonName: string): readonly JudgedName[] {
+  // An IPv4 address looks like a host to them, too.
+  const looksLikeHost = /^[a-z0-9_-]+(\.[a-z0-9_-]+)+$/i.test(commonName);
+  if (!looksLikeHost || names.some(({ kind }) => kind === "dns")) return names;
+  return [...names, { kind: "dns", value: commonName, bytes: new Uint8Array(0) }];
+}
+
 function covers({ base }: Subtree, name: JudgedName): boolean {
   switch (name.kind) {
     case "dns":

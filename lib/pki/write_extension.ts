@@ -102,6 +102,16 @@ export function subjectAltName(names: readonly JudgedName[]): Uint8Array {
 }
 
 /**
+ * cRLDistributionPoints: one, of full names, for all reasons (RFC 5280 §4.2.1.13).
+ * @param uris Where the revocation list of the issuer is found, judged; at least one.
+ * @returns The extension.
+ */
+export function crlDistributionPoints(uris: readonly JudgedName[]): Uint8Array {
+  const fullName = constructed(0, ...uris.map(({ bytes }) => primitive(6, bytes)));
+  return extension(ExtensionId.crlDistributionPoints, sequence(sequence(constructed(0, fullName))));
+}
+
+/**
  * nameConstraints, critical (RFC 5280 §4.2.1.10).
  * @param permit The names that may follow.
  * @returns The extension.

@@ -175,8 +175,28 @@ Deno.test("issueCertificate() refuses names that its CA may not speak for", asyn
     await rejects(() => leaf({ issuer: limited, names }), { code: "name_not_permitted" }, JSON.stringify(names));
   }
   for (const names of [{ dns: ["svc.internal", "*.db.svc.internal", "a.lab"] }, { ip: ["10.255.0.1", "fd12::1"] }]) {
-    await leaf({ issuer: limited, names });
+    await leaf({ issuer: limited, commonName: "db.svc.internal", names });
   }
+});
+
+Deno.test("issueCertificate() refuses a common name that looks like a host its CA may not speak for", async () => {
+  const { issuer: limited } = await intermediate({ permit: { dns: ["svc.internal"] } });
+  const client = (commonName: string, names = {}) => leaf({ issuer: limited, profile: "client", commonName, names });
+  for (const name of ["db.lan", "10.0.0.1"]) await rejects(() => client(name), { code: "name_not_permitted" });
+  await rejects(() => client("db.lan", { ip: ["10.0.0.1"] }), { code: "name_not_permitted" });
+  for (const commonName of ["Ada Lovelace", "ada", "db.svc.internal"]) await client(commonName);
+  await client("db.lan", { dns: ["db.svc.internal"] });
+});
+
+Deno.test("issueCertificate() says where the revocation list is, in a URI that is one", async () => {
+  for (const uri of ["crl.internal", "http://a b/", "http://-x/"]) {
+    await rejects(() => leaf({ crlUris: [uri] }), { code: "invalid_name" });
+  }
+  const crlUris = ["http://crl.internal/ca.crl", "http://crl2.internal/ca.crl"];
+  const certificate = parseCertificate((await leaf({ crlUris })).der);
+  deepEqual(certificate.crlDistributionPoints?.length, 1);
+  const [point] = certificate.crlDistributionPoints ?? [];
+  ok(JSON.stringify(point).includes("http://crl2.internal/ca.crl"));
 });
 
 Deno.test("createRootCa() refuses bad names, lifetimes and path lengths", async () => {

@@ -210,6 +210,32 @@ Deno.test({
 });
 
 Deno.test({
+  name: "openssl verify accepts common names beside name constraints, and finds the list of a distribution point",
+  ignore: lacking("openssl"),
+  async fn() {
+    const ca = await authority("ec-p256", { dns: ["svc.internal"] });
+    const issuer = { certificate: ca.intermediate.pem, key: ca.intermediateKey };
+    const own = await keyFor("leaf", "ec-p256");
+    const uris = ["http://crl.svc.internal/ca.crl"];
+    const nextUpdate = new Date(Date.now() + 86_400_000);
+    const crl = await createCrl({ issuer, number: 1, revoked: [], nextUpdate, scope: { uris, only: "user" } });
+    for (const commonName of ["Ada Lovelace", "ada", "db.svc.internal"]) {
+      const client = { issuer, profile: "client", publicKey: own.publicKey, crlUris: uris } as const;
+      const { pem } = await issueCertificate({ ...client, commonName });
+      await using folder = await files({
+        root: ca.root.pem,
+        intermediate: ca.intermediate.pem,
+        leaf: pem,
+        crl: crl.pem,
+      });
+      const path = ["-x509_strict", "-CAfile", folder.at("root"), "-untrusted", folder.at("intermediate")];
+      const list = ["-crl_check", "-extended_crl", "-CRLfile", folder.at("crl")];
+      match(await judge("openssl", ["verify", ...path, ...list, "-purpose", "sslclient", folder.at("leaf")]), /: OK/);
+    }
+  },
+});
+
+Deno.test({
   name: "openssl refuses what lies outside our name constraints",
   ignore: lacking("openssl"),
   async fn() {
