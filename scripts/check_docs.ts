@@ -36,11 +36,15 @@ interface DocSymbol {
   }[];
 }
 
-async function checkLibrary(name: string): Promise<void> {
-  const entry = `lib/${name}/mod.ts`;
-  const lint = await run("doc", "--lint", entry);
+/** All libraries at once: what one shows of another is documented there. */
+async function lintLibraries(names: readonly string[]): Promise<void> {
+  const lint = await run("doc", "--lint", ...names.map((name) => `lib/${name}/mod.ts`));
   // Before the findings come warnings about the types of packages, which are not ours to mend.
-  if (!lint.ok) problems.push(`${entry}: ${lint.err.slice(Math.max(0, lint.err.indexOf("error["))).trim()}`);
+  if (!lint.ok) problems.push(lint.err.slice(Math.max(0, lint.err.indexOf("error["))).trim());
+}
+
+async function checkExamples(name: string): Promise<void> {
+  const entry = `lib/${name}/mod.ts`;
   const json = await run("doc", "--json", entry);
   const { nodes } = JSON.parse(json.out) as { nodes: Record<string, { symbols: readonly DocSymbol[] }> };
   for (const symbol of Object.values(nodes).flatMap((module) => module.symbols)) {
@@ -97,7 +101,7 @@ async function* markdown(folder: string): AsyncGenerator<string> {
 
 await Promise.all(Object.entries(GENERATED).map(([path, make]) => checkPage(path, make)));
 const libraries = [...Deno.readDirSync("lib")].map((entry) => entry.name);
-await Promise.all(libraries.map(checkLibrary));
+await Promise.all([lintLibraries(libraries), ...libraries.map(checkExamples)]);
 for await (const path of markdown(".")) await checkLinks(path);
 
 for (const problem of problems) console.error(problem);

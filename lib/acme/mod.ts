@@ -32,4 +32,3 @@ export {
   httpSolver,
   type Solver,
 } from "./solver.ts";
-export type { KeyAlgorithm, KeyPair } from "@helyos/pki";
