@@ -52,7 +52,10 @@ export interface ChallengeResponder {
   readonly address: Address;
 }
 
-/** All a proxy needs to know. Equal routes and certificates make equal values. */
+/**
+ * All a proxy needs to know. Equal routes and certificates make equal values. Without sites a proxy binds nothing, and releases what it
+ * had bound.
+ */
 export interface DesiredProxy {
   /** Sorted by domain, each domain once. An exact name wins over a wildcard. */
   readonly sites: readonly Site[];
@@ -62,11 +65,6 @@ export interface DesiredProxy {
   readonly httpListen: Address;
   /** Where HTTPS is served. */
   readonly httpsListen: Address;
-  /**
-   * Whether to bind although there is no site: a certificate is being ordered. Without sites and without this a proxy binds nothing,
-   * and releases what it had bound.
-   */
-  readonly answerChallenges: boolean;
   /** Answers challenges. */
   readonly challenges: ChallengeResponder;
 }
