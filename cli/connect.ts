@@ -96,7 +96,7 @@ export async function resolveTarget({ globals, io }: Surroundings): Promise<Targ
   const contexts = await openContexts(io).read();
   const context = contexts.active(globals.context);
   const url = parseServer(globals.server ?? (io.env("HELYOS_SERVER") || context?.server || DEFAULT_SERVER));
-  const given = globals.token ?? (io.env("HELYOS_API_TOKEN") || undefined);
+  const given = globals.token ?? (io.env("HELYOS_API_TOKEN")?.trim() || undefined);
   const own = context?.server !== undefined && URL.parse(context.server)?.origin === url.origin;
   const kept = own ? context : undefined;
   const token = given ?? kept?.token;

@@ -17,17 +17,20 @@ import { visible } from "./output/text.ts";
  * @param options Where to, and for whom.
  */
 export function reportFailure(failure: CliError, { io, json }: { io: Io; json: boolean }): void {
+  const message = scrubbed(failure.message);
+  const hint = failure.hint === undefined ? undefined : scrubbed(failure.hint);
   if (json) {
-    const { message, code, hint } = failure;
-    return io.stderr.write(asJson({ error: message, code, ...(hint === undefined ? {} : { hint }) }));
+    return io.stderr.write(asJson({ error: message, code: failure.code, ...(hint === undefined ? {} : { hint }) }));
   }
-  if (!(failure instanceof UsageError)) {
-    const style = styleOf(io.stderr, io);
-    return io.stderr.write(failureLine(style, failure.message, failure.hint));
-  }
-  const parts = [`error: ${failure.message}`];
-  if (failure.hint) parts.push(`  tip: ${failure.hint}`);
+  if (!(failure instanceof UsageError)) return io.stderr.write(failureLine(styleOf(io.stderr, io), message, hint));
+  const parts = [`error: ${message}`];
+  if (hint) parts.push(`  tip: ${hint}`);
   if (failure.usage) parts.push(`Usage: ${failure.usage}`);
   parts.push("For more information, try '--help'.");
   io.stderr.write(`${visible(parts.join("\n\n"), { lines: true })}\n`);
+}
+
+/** A token typed in the wrong place is quoted in the complaint, and complaints end up in logs: its beginning is enough. */
+function scrubbed(text: string): string {
+  return text.replace(/(nxa(?:-api)?_[0-9A-Za-z]{4})[0-9A-Za-z]+/g, "$1…");
 }

@@ -64,7 +64,7 @@ export async function establishTrust(surroundings: Surroundings, choices: TrustC
   const pem = new TextEncoder().encode(fetched.pem);
   if (fetched.form === undefined && choices.known !== pem.toBase64()) {
     await trustOnFirstUse(surroundings, { ...choices, pem });
-  } else if (fetched.form === "der" || fetched.form === "spki") {
+  } else if (!surroundings.globals.json && (fetched.form === "der" || fetched.form === "spki")) {
     surroundings.io.stderr.write(`The fingerprint matched the CA's ${FORM_NAMES[fetched.form]}.\n`);
   }
   return await pin(pem);
