@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, parseCertificate, parseCertificates } from "@helyos/pki";
+import { type Certificate, parseCertificate, parseCertificates } from "@helyos/pki/verify";
 import { PinningError } from "./errors.ts";
 
 /** Longest PEM text of CAs read, in characters: a hundred times what one needs. */

@@ -33,7 +33,7 @@ export interface ConnectOptions {
 export interface Connection {
   /** TLS, or TCP for plain HTTP. */
   readonly socket: Socket | TLSSocket;
-  /** What the server presented, in DER, its own certificate first. */
+  /** What the server presented, in DER, its own certificate first; without the trust anchor. */
   readonly presented: readonly Uint8Array[];
   /** Stops or goes on reading from the network, when nobody takes what was read. */
   readonly flow: (on: boolean) => void;
@@ -129,7 +129,14 @@ async function open(
     new Promise((resolve) => setTimeout(resolve, TICKETS_MS)),
   ]);
   if (socket.destroyed || raw.destroyed) throw hungUp();
-  return { socket, presented, flow: (on) => flow(raw, on) };
+  return { socket, presented: withoutAnchor(presented, judge.ca), flow: (on) => flow(raw, on) };
+}
+
+/** The platform adds the trust anchor it found to what the server presented. */
+function withoutAnchor(presented: readonly Uint8Array[], ca: readonly string[] = []): readonly Uint8Array[] {
+  const last = presented.at(-1)?.toBase64() ?? "";
+  const isAnchor = presented.length > 1 && ca.some((pem) => pem.replaceAll(/\s/g, "").includes(last));
+  return isAnchor ? presented.slice(0, -1) : presented;
 }
 
 /** Waits for the event, or for the reason why it will not come. */

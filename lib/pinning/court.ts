@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, parseCertificate, verifyChain } from "@helyos/pki";
+import { type Certificate, parseCertificate, verifyChain } from "@helyos/pki/verify";
 import { Buffer } from "node:buffer";
 import { readAnchors, readPresented } from "./certificates.ts";
 import { PinningError } from "./errors.ts";

@@ -130,8 +130,8 @@ export class PinnedClient implements AsyncDisposable {
   }
 
   /**
-   * What the server presented on the latest connection, in DER, its own certificate first. Empty before the first
-   * request. They have been judged by then, unless the trust is `"insecure"`.
+   * What the server presented on the latest connection, in DER, its own certificate first, without the CA that is
+   * trusted. Empty before the first request. They have been judged by then, unless the trust is `"insecure"`.
    */
   get presented(): readonly Uint8Array[] {
     return this.#presented;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, matchesName, verifyChain, type VerifyResult } from "@helyos/pki";
+import { type Certificate, matchesName, verifyChain, type VerifyResult } from "@helyos/pki/verify";
 import { PinningError, type PinningErrorDetails, type WrongClock } from "./errors.ts";
 import type { Target } from "./target.ts";
 
@@ -153,8 +153,13 @@ function brokenRule({ place, verdict }: Refused): PinningError {
   return new PinningError("invalid_certificate", message);
 }
 
-/** What a stranger wrote may hold anything, an escape sequence of the terminal too. */
-function printable(text: string): string {
+/**
+ * What a stranger wrote may hold anything, an escape sequence of the terminal too.
+ *
+ * @param text The text.
+ * @returns The text, fit for a message.
+ */
+export function printable(text: string): string {
   return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd");
 }
 

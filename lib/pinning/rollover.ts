@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Certificate } from "@helyos/pki";
+import type { Certificate } from "@helyos/pki/verify";
 import { PinningError } from "./errors.ts";
 import { type Fingerprint, fingerprintOfPem } from "./fingerprint.ts";
 
@@ -66,16 +66,13 @@ export interface NewPin {
  */
 export async function followRollover(rollover: Rollover, options: RolloverOptions = {}): Promise<NewPin> {
   const { readAnchors, readCertificates, readPresented, whyNoCa } = await import("./certificates.ts");
-  const { isValidAt } = await import("./refusal.ts");
-  const { verifyChain } = await import("@helyos/pki");
+  const { isValidAt, printable } = await import("./refusal.ts");
+  const { verifyChain } = await import("@helyos/pki/verify");
   const at = options.at ?? new Date();
   const anchors = readAnchors(rollover.pinned).filter((anchor) => isValidAt(anchor, at));
   const [offered] = readCertificates(rollover.offered, { exactly: 1 }) as [Certificate];
   const reason = whyNoCa(offered) ?? (isValidAt(offered, at) ? undefined : "is not valid now");
   if (reason) throw new PinningError("invalid_ca", `Cannot pin the new CA: its certificate ${reason}`);
-  const own = await verifyChain(offered.der, [], [offered.der], { at, purpose: "any" });
-  if (!own.ok) throw new PinningError("invalid_ca", `Cannot pin the new CA: ${own.reason}`);
-
   const candidates = typeof rollover.link === "string" ? readCertificates(rollover.link) : readPresented(rollover.link);
   let why = "no certificate with the new CA's name and key was presented";
   for (const link of candidates.filter((candidate) => isSameAuthority(candidate, offered))) {
@@ -86,10 +83,16 @@ export async function followRollover(rollover: Rollover, options: RolloverOption
     }
     const others = candidates.filter((other) => other !== link).map(({ der }) => der);
     const verdict = await verifyChain(link.der, others, anchors.map(({ der }) => der), { at, purpose: "any" });
-    if (verdict.ok) return { pem: rollover.offered, fingerprint: await fingerprintOfPem(rollover.offered) };
-    why = verdict.reason;
+    if (!verdict.ok) {
+      why = verdict.reason;
+      continue;
+    }
+    // The link holds the new CA's key: with it the new CA's own signature is verified, and so all that it says.
+    const own = await verifyChain(offered.der, [], [link.der], { at, purpose: "any" });
+    if (!own.ok) throw new PinningError("invalid_ca", `Cannot pin the new CA: ${printable(own.reason)}`);
+    return { pem: rollover.offered, fingerprint: await fingerprintOfPem(rollover.offered) };
   }
-  throw new PinningError("invalid_link", `Cannot move the pin to the new CA: ${why}`);
+  throw new PinningError("invalid_link", `Cannot move the pin to the new CA: ${printable(why)}`);
 }
 
 /** A name and a key are what a CA is (RFC 5280 §6.1.1 (d)). */

@@ -461,7 +461,7 @@ Deno.test("PinnedClient shows what the server presented", async () => {
   await using w = world(() => new Response("hello"));
   deepEqual(w.client.presented, []);
   await (await w.client.fetch("/")).text();
-  deepEqual(w.client.presented[0], certificate.der);
+  deepEqual(w.client.presented, [certificate.der]);
 });
 
 Deno.test("pinnedFetch() is a fetch for one origin", async () => {
