@@ -77,7 +77,7 @@ export async function readStatus(connection: Connection, now: Date): Promise<Clu
 async function serverCertificate(connection: Connection): Promise<{ readonly notAfter: Date } | undefined> {
   const [presented] = await connection.presented();
   if (presented === undefined) return undefined;
-  const { parseCertificate, PkiError } = await import("@helyos/pki");
+  const { parseCertificate, PkiError } = await import("@helyos/pki/verify");
   try {
     return parseCertificate(presented);
   } catch (error) {

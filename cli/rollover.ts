@@ -54,7 +54,7 @@ export async function movePin(connection: Connection, { store, say }: MoveDeps):
 
 /** After a move the server still shows the link: it has the pinned CA's own key then. */
 async function hasOtherCa(pinned: string, presented: readonly Uint8Array[]): Promise<boolean> {
-  const { parseCertificate, parseCertificates } = await import("@helyos/pki");
+  const { parseCertificate, parseCertificates } = await import("@helyos/pki/verify");
   const keys = parseCertificates(pinned).map(({ spki }) => spki.toHex());
   return presented.slice(1).map(parseCertificate).some(({ isCa, spki }) => isCa && !keys.includes(spki.toHex()));
 }
