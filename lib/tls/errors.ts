@@ -33,6 +33,7 @@ export type TlsErrorCode =
  * ```
  */
 export class TlsConfigError extends Error {
+  /** Always `TlsConfigError`. */
   override readonly name = "TlsConfigError";
   /** What is wrong, for programs. */
   readonly code: TlsErrorCode;
@@ -84,6 +85,7 @@ export type TlsConnectionErrorCode =
  * ```
  */
 export class TlsConnectionError extends Error {
+  /** Always `TlsConnectionError`. */
   override readonly name = "TlsConnectionError";
   /** What went wrong, for programs. */
   readonly code: TlsConnectionErrorCode;

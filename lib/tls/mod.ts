@@ -22,6 +22,7 @@ export { buildServerTlsOptions, type ServerTlsOptions, type ServerTlsOptionsInit
 export {
   type Peer,
   type PeerCertificateInput,
+  type PeerCertificateSummary,
   peerCommonName,
   type PeerIdentity,
   peerIdentity,

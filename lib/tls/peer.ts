@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Certificate, parseCertificate } from "@helyos/pki";
 
 /** What a subject alternative name names. */
@@ -26,12 +27,28 @@ export interface PeerIdentity {
   readonly name: string | null;
 }
 
+/** What a certificate says besides names. */
+export interface PeerCertificateSummary {
+  /** Its number, in lower-case hex. */
+  readonly serial: string;
+  /** Its subject, as RFC 4514 spells names. */
+  readonly subject: string;
+  /** Who signed it, spelled the same way. */
+  readonly issuer: string;
+  /** Its first second. */
+  readonly notBefore: Date;
+  /** Its last second, which belongs to it. */
+  readonly notAfter: Date;
+  /** SHA-256 of the certificate, in lower-case hex with colons. */
+  readonly fingerprint256: string;
+}
+
 /** The other end of a connection, by its verified certificate. */
 export interface Peer {
   /** The certificate as DER. */
   readonly raw: Uint8Array;
-  /** The certificate, parsed. */
-  readonly certificate: Certificate;
+  /** What it says besides names; for everything in it, give `raw` to `parseCertificate` of `@helyos/pki`. */
+  readonly certificate: PeerCertificateSummary;
   /** Who it says its holder is. */
   readonly identity: PeerIdentity;
 }
@@ -155,11 +172,26 @@ export function peerOf(certificate: Certificate): Peer {
   const raw = certificate.der;
   parsed.set(raw, certificate);
   let identity: PeerIdentity | undefined;
+  let summary: PeerCertificateSummary | undefined;
   return Object.freeze({
     raw,
-    certificate,
+    get certificate() {
+      return summary ??= summaryOf(certificate);
+    },
     get identity() {
       return identity ??= peerIdentity(raw)!;
     },
+  });
+}
+
+function summaryOf(certificate: Certificate): PeerCertificateSummary {
+  const { serial, subject, issuer, notBefore, notAfter, der } = certificate;
+  return Object.freeze({
+    serial,
+    subject: subject.toString(),
+    issuer: issuer.toString(),
+    notBefore,
+    notAfter,
+    fingerprint256: createHash("sha256").update(der).digest("hex").match(/../g)!.join(":"),
   });
 }
