@@ -1,4 +1,5 @@
 /** What surrounds the process must not widen what a pin trusts, and `--allow-net` must be enough. */
+import { fingerprintOfPem } from "@helyos/pinning";
 import { deepEqual, equal, match } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { httpAnswer, startHostileServer } from "../../support/hostile_server.ts";
@@ -169,4 +170,22 @@ Deno.test("PinnedClient with trust system is as strict about names as with a pin
     match(out, /^wrong_name /);
     equal(server.received(), "");
   }
+});
+
+Deno.test("README of @helyos/pinning: its example runs as it stands, with --allow-net alone", async () => {
+  const readme = await Deno.readTextFile(new URL("../../../lib/pinning/README.md", import.meta.url));
+  const example = /```ts ignore\n([\s\S]+?)```/.exec(readme)![1]!;
+  const ca = await forgeCa("CA");
+  const { pem, keyPem } = await forgeServer(ca);
+  await using server = await startHostileServer({
+    cert: pem,
+    key: keyPem,
+    answer: (request) =>
+      httpAnswer("200 OK", JSON.stringify(request.includes("/api/v1/ca") ? { pem: ca.pem } : { name: "alice" })),
+  });
+  const script = example
+    .replace("https://cluster.example:6443", `https://localhost:${server.port}`)
+    .replace(/expected: "[^"]+"/, `expected: "${await fingerprintOfPem(ca.pem)}"`);
+  const { out, err } = await run(`const token = "${CANARY}";\n${script}`);
+  deepEqual({ out, err }, { out: '{ name: "alice" }', err: "" });
 });
