@@ -229,6 +229,7 @@ export class ParsedCertificate implements Certificate {
   readonly subject: Name;
   readonly publicKey: PublicKeyInfo;
   readonly extensions: readonly Extension[];
+  #decoded = false;
   isCa = false;
   names: readonly GeneralName[] = [];
   declare basicConstraints?: BasicConstraints;
@@ -305,6 +306,7 @@ export class ParsedCertificate implements Certificate {
 
   /** Reads what every extension says that RFC 5280 defines. */
   decodeExtensions(): void {
+    if (this.#decoded) return;
     const seen = new Set<string>();
     for (const { id, value } of this.extensions) {
       // §4.2: "A certificate MUST NOT include more than one instance of a particular extension."
@@ -312,6 +314,7 @@ export class ParsedCertificate implements Certificate {
       seen.add(id);
       this.#decode(id, value);
     }
+    this.#decoded = true;
   }
 
   #decode(id: string, value: Uint8Array): void {

@@ -175,7 +175,7 @@ function prepared(text: string): string {
     text = text.toLowerCase();
   }
   // §2.6.1: spaces at the ends and runs of spaces do not count.
-  return text.replace(/^ +| +$/g, "").replace(/ {2,}/g, " ");
+  return text.replace(/ {2,}/g, " ").replace(/^ | $/g, "");
 }
 
 function escaped(value: string): string {

@@ -75,7 +75,8 @@ export function lint(input: string | Uint8Array | Certificate, options: LintOpti
   };
   lintEncoding(linting);
   const ids = certificate.extensions.map((extension) => extension.id);
-  for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i))) {
+  for (const [id, same] of Map.groupBy(ids, (id) => id)) {
+    if (same.length === 1) continue;
     linting.error("duplicate_extension", "RFC 5280 §4.2", `the extension ${oidName(id)} occurs twice`);
   }
   // Which of two counts, nobody can say: nothing more is to be learned.

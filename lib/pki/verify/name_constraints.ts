@@ -300,13 +300,32 @@ function isPrefix(mask: Uint8Array): boolean {
   return true;
 }
 
+/** The parts of names, and whether a subtree begins where they have led. */
+interface Branch {
+  top: boolean;
+  readonly below: Map<string, Branch>;
+}
+
 function directoryRegion(bases: readonly GeneralName[]): Region {
-  const tops = new Set(bases.map((base) => base.directory!.key));
+  const tree: Branch = { top: false, below: new Map() };
+  for (const base of bases) {
+    let at = tree;
+    for (const part of base.directory!.partKeys) {
+      let next = at.below.get(part);
+      if (next === undefined) at.below.set(part, next = { top: false, below: new Map() });
+      at = next;
+    }
+    at.top = true;
+  }
   const contains = (name: Constrained): boolean => {
     if (name.kind !== "directory") return false;
-    let key = "";
-    if (tops.has(key)) return true;
-    return name.name.partKeys.some((part) => tops.has(key += `${part.length}:${part}`));
+    let at: Branch | undefined = tree;
+    for (const part of name.name.partKeys) {
+      if (at.top) return true;
+      at = at.below.get(part);
+      if (at === undefined) return false;
+    }
+    return at.top;
   };
   return { contains, overlaps: contains };
 }

@@ -168,7 +168,7 @@ function isAcceptable(level: Level | undefined, acceptable: ReadonlySet<string>)
     // A policy is one of the user's domain where nothing above it has been mapped.
     const top = own.parents.some((parent) => parent.policy === ANY_POLICY);
     if (top && own.policy !== ANY_POLICY && acceptable.has(own.policy)) return true;
-    open.push(...own.parents);
+    for (const parent of own.parents) open.push(parent);
   }
   return false;
 }

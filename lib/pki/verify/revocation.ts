@@ -89,7 +89,7 @@ export class Revocation {
     let seen = 0;
     let used = 0;
     let obstacle = "there is no CRL about it";
-    for (const { crl, reasons } of applicable(certificate, this.#complete)) {
+    for (const { crl, reasons } of this.#applicable(certificate)) {
       seen++;
       // §6.3.3(e)
       if (reasons.every((reason) => covered.has(reason))) continue;
@@ -122,6 +122,26 @@ export class Revocation {
     return refusal(certificate, "revocation", { section: "RFC 5280 §6.3.3", reason });
   }
 
+  /** The CRLs that are about a certificate (RFC 5280 §6.3.3 (b) and (d)), each with the reasons it covers. */
+  *#applicable(certificate: Certificate): Generator<Applicable> {
+    // The last one stands for CRLs that no distribution point names.
+    const implied: DistributionPoint = {
+      name: { full: [{ kind: "directory", value: "", bytes: certificate.issuer.der, directory: certificate.issuer }] },
+    };
+    const points = [...certificate.crlDistributionPoints ?? [], implied];
+    for (const crl of this.#complete) {
+      for (const point of points) {
+        this.#context.spend("steps");
+        if (!isAbout(crl, certificate, point)) continue;
+        const onlyReasons = crl.issuingDistributionPoint?.onlyReasons;
+        const reasons = ALL_REASONS.filter((reason) =>
+          (point.reasons?.has(reason) ?? true) && (onlyReasons?.has(reason) ?? true)
+        );
+        yield { crl, reasons };
+      }
+    }
+  }
+
   /** Why a CRL says nothing about now, or nothing. */
   #staleness(crl: Crl): string | undefined {
     const { at } = this.#context.request;
@@ -135,6 +155,7 @@ export class Revocation {
   async #deltaFor(crl: Crl, signer: Certificate): Promise<Crl | undefined> {
     const number = crl.number;
     if (number === undefined || crl.thisUpdate.getTime() > this.#context.request.at) return undefined;
+    this.#context.spend("steps", this.#deltas.length);
     const fitting = this.#deltas.filter((delta) =>
       delta.unknownCritical.length === 0 &&
       delta.issuer.equals(crl.issuer) &&
@@ -154,8 +175,8 @@ export class Revocation {
     // §5.2, §5.3: what is critical and not understood voids the whole list.
     if (crl.unknownCritical.length > 0) return `its CRL has a critical extension that is not understood`;
     const anchor = above[above.length - 1]!;
-    const named = [...above, ...this.#context.bySubject.get(crl.issuer.key) ?? []]
-      .filter((signer, i, all) => all.indexOf(signer) === i && signer.subject.equals(crl.issuer));
+    const own = above.filter((signer) => signer.subject.equals(crl.issuer));
+    const named = [...new Set([...own, ...this.#context.bySubject.get(crl.issuer.key) ?? []])];
     const wanted = crl.authorityKeyIdentifier?.keyIdentifier;
     const unlikely = (signer: Certificate): number =>
       wanted !== undefined && signer.subjectKeyIdentifier !== undefined && signer.subjectKeyIdentifier !== wanted
@@ -212,25 +233,6 @@ export class Revocation {
   }
 }
 
-/** The CRLs that are about a certificate (RFC 5280 §6.3.3 (b) and (d)), each with the reasons it covers. */
-function* applicable(certificate: Certificate, crls: readonly Crl[]): Generator<Applicable> {
-  // The last one stands for CRLs that no distribution point names.
-  const implied: DistributionPoint = {
-    name: { full: [{ kind: "directory", value: "", bytes: certificate.issuer.der, directory: certificate.issuer }] },
-  };
-  const points = [...certificate.crlDistributionPoints ?? [], implied];
-  for (const crl of crls) {
-    for (const point of points) {
-      if (!isAbout(crl, certificate, point)) continue;
-      const onlyReasons = crl.issuingDistributionPoint?.onlyReasons;
-      const reasons = ALL_REASONS.filter((reason) =>
-        (point.reasons?.has(reason) ?? true) && (onlyReasons?.has(reason) ?? true)
-      );
-      yield { crl, reasons };
-    }
-  }
-}
-
 function isAbout(crl: Crl, certificate: Certificate, point: DistributionPoint): boolean {
   const scope = crl.issuingDistributionPoint;
   // (b)(1)
@@ -243,11 +245,11 @@ function isAbout(crl: Crl, certificate: Certificate, point: DistributionPoint): 
   if (scope === undefined) return true;
   // (b)(2)(i)
   if (scope.name !== undefined) {
-    const own = placesOf(scope.name, crl.issuer);
+    const own = new Set(placesOf(scope.name, crl.issuer));
     const theirs = point.name !== undefined
       ? placesOf(point.name, point.crlIssuer === undefined ? certificate.issuer : crl.issuer)
       : (point.crlIssuer ?? []).map(placeOf);
-    if (!own.some((place) => theirs.includes(place))) return false;
+    if (!theirs.some((place) => own.has(place))) return false;
   }
   // (ii) to (iv)
   if (scope.onlyAttributeCertificates) return false;

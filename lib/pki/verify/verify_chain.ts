@@ -187,14 +187,14 @@ function readInputs(given: {
   for (const input of given.intermediates) {
     const read = readCertificates(input, "An intermediate certificate");
     if ("reason" in read) return { ...parse, ...read };
-    others.push(...read);
+    for (const certificate of read) others.push(certificate);
   }
   others.forEach(add);
   const crls: Crl[] = [];
   for (const input of given.crls) {
     const read = readCrls(input);
     if ("reason" in read) return { rule: "crl", section: "RFC 5280 §5.1", ...read };
-    crls.push(...read);
+    for (const crl of read) crls.push(crl);
   }
   const pool = [...unique.values()];
   const [first] = leaf as [Certificate];

@@ -140,3 +140,31 @@ Deno.test("verifyChain() reads large and deep certificates without harm", async 
   const deep = new Uint8Array(100_000).fill(0x30).map((octet, i) => i % 2 === 0 ? octet : 0x80);
   equal(await soon(() => verifyChain(deep, [], [ROOT], { at: AT })), "parse");
 });
+
+Deno.test("verifyChain() is not held up by endless names", async () => {
+  const spaces = `a${" ".repeat(500_000)}b`;
+  const parts = range(20_000).map((i) => ["2.5.4.11", `unit ${i}`] as const);
+  const key = testKey();
+  const anchor = ca({ subject: parts, key, excluded: range(200).map((i) => `dir:x${i}`) });
+  for (const issuer of [parts, [["2.5.4.3", spaces] as const]]) {
+    const leaf = certificate({ subject: parts, issuer, key: own, signer: key });
+    ok(["ok", "issuer"].includes(await soon(() => verifyChain(leaf, [], [anchor], { at: AT }))));
+  }
+});
+
+Deno.test("verifyChain() is not held up by crowds of CRLs and distribution points", async () => {
+  const leaf = certificate({
+    subject: "leaf",
+    issuer: "Root",
+    key: own,
+    signer: root,
+    crlUris: range(5000).map((i) => `http://crl/${i}`),
+  });
+  const lists = range(150).flatMap((
+    i,
+  ) => [
+    crl({ issuer: "Root", signer: other, number: i }),
+    crl({ issuer: "Root", signer: other, number: i + 1, base: i }),
+  ]);
+  ok(["revocation", "budget"].includes(await soon(() => verifyChain(leaf, [], [ROOT], { at: AT, crls: lists }))));
+});
