@@ -5,9 +5,6 @@
 /** Folders that may import a package; every other import of it goes through them. Tests and benchmarks may import all. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@logtape/logtape": ["daemon/"],
-  "@inquirer/prompts": ["cli/"],
-  "@stricli/core": ["cli/"],
-  "acme-client": ["lib/acme/"],
   "argon2-wasm": ["daemon/tokens/"],
   "hash-wasm": ["daemon/tokens/"],
   "ws": ["lib/tls/", "daemon/proxy/"],
