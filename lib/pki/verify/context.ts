@@ -27,6 +27,9 @@ const LIMITS = {
   paths: 200,
 };
 
+/** How many issuers are tried whose key identifier is not the one that a certificate names. */
+const MAX_UNLIKELY = 16;
+
 /** How revocation is asked for. */
 export type RevocationMode = "off" | "require" | "if-present";
 
@@ -60,6 +63,7 @@ export class Context {
   /** Certificates that were read but hold an extension that could not be. */
   readonly broken: ReadonlyMap<Certificate, Refusal>;
   readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0 };
+  #unlikely = 0;
   readonly #verdicts = new Map<Signed, Map<string, SignatureVerdict>>();
   readonly #keys = new Map<Certificate, string>();
   readonly #entities = new Map<Certificate, number>();
@@ -84,6 +88,16 @@ export class Context {
   spend(what: keyof typeof LIMITS, amount = 1): void {
     this.#used[what] += amount;
     if (this.#used[what] > LIMITS[what]) throw new BudgetExceeded();
+  }
+
+  /** Whether one more issuer may be tried that is not likely to be the one. */
+  mayTryUnlikely(): boolean {
+    return this.#unlikely++ < MAX_UNLIKELY;
+  }
+
+  /** Whether issuers have been left out because too many were unlikely. */
+  get hasLeftOut(): boolean {
+    return this.#unlikely > MAX_UNLIKELY;
   }
 
   /** A string that certificates share exactly if they have the same key. */

@@ -53,6 +53,10 @@ export class PathSearch {
     const path = [target];
     this.#onPath.add(this.#context.entityOf(target));
     if (await this.#extend(path) === "found") return path;
+    if (this.#context.hasLeftOut) {
+      const reason = "too many certificates have the name of an issuer and not its key identifier";
+      return refusal(target, "budget", { section: "RFC 4158 §2.4.2", reason });
+    }
     return this.#best?.refusal ?? this.#noIssuer(target);
   }
 
@@ -80,6 +84,8 @@ export class PathSearch {
         outcome = "not here";
         continue;
       }
+      // Identifiers are hints; but a crowd of wrong ones is not worth a signature each.
+      if (keyMatch(child, candidate) === 2 && !this.#context.mayTryUnlikely()) continue;
       const forged = await this.#context.signatureFault(child, candidate);
       if (forged !== undefined) {
         this.#note(forged);

@@ -71,7 +71,7 @@ Deno.test("verifyChain() is not held up by a lattice of sound CAs that leads to 
   const rule = await soon(() => verifyChain(leaf, lattice, [ROOT], { at: AT }));
   ok(rule === "budget" || rule === "policy", rule);
   const dead = await soon(() => verifyChain(leaf, lattice, [ca({ subject: "Root", key: other })], { at: AT }));
-  equal(dead, "signature");
+  ok(dead === "budget" || dead === "signature", dead);
 });
 
 Deno.test("verifyChain() is not held up by thousands of name constraints and names", async () => {
