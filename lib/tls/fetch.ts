@@ -66,22 +66,29 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  */
 export async function fetchTls(config: TlsConfig, options: FetchTlsOptions = {}): Promise<TlsFetch> {
   let agent = await makeAgent(config, options);
+  let isClosed = false;
+  const close = () => {
+    isClosed = true;
+    agent.destroy();
+  };
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    if (isClosed) throw new TypeError("Cannot fetch: this fetch is closed");
     const request = new Request(input, init);
-    return await follow(request, { agent, options });
+    // Only a body that was given whole can be sent a second time.
+    const body = init?.body instanceof ReadableStream ? undefined : init?.body ?? undefined;
+    return await follow(request, { agent, options, body });
   };
   return Object.assign(fetch, {
     async reload(): Promise<void> {
       const old = agent;
       agent = await makeAgent(config, options);
-      // Requests that run keep their connections; idle ones go.
+      // Requests that run keep their connections until they are answered; idle ones go.
+      old.maxFreeSockets = 0;
       for (const sockets of Object.values(old.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
     },
-    close(): void {
-      agent.destroy();
-    },
+    close,
     [Symbol.asyncDispose](): Promise<void> {
-      agent.destroy();
+      close();
       return Promise.resolve();
     },
   });
@@ -90,6 +97,8 @@ export async function fetchTls(config: TlsConfig, options: FetchTlsOptions = {})
 interface Wire {
   readonly agent: Agent;
   readonly options: FetchTlsOptions;
+  /** The body, if it can be sent again. */
+  readonly body: BodyInit | undefined;
 }
 
 async function makeAgent(config: TlsConfig, options: FetchTlsOptions): Promise<Agent> {
@@ -116,8 +125,6 @@ async function follow(request: Request, wire: Wire): Promise<Response> {
   let at = request;
   for (let hops = 0;; hops++) {
     if (!at.url.startsWith("https:")) throw new TypeError(`Cannot fetch ${at.url}: not https`);
-    // A body that streams can be sent once; what may be sent again is kept.
-    const again = at.body !== null && REDIRECTS.size > 0 && request.redirect === "follow" ? at.clone() : at;
     const response = await send(at, wire, hops > 0);
     if (!REDIRECTS.has(response.status) || request.redirect === "manual") return response;
     const location = response.headers.get("location");
@@ -127,12 +134,16 @@ async function follow(request: Request, wire: Wire): Promise<Response> {
       const why = request.redirect === "error" ? "the server redirects" : "too many redirects";
       throw new TlsConnectionError("redirect", `Cannot fetch ${request.url}: ${why}`);
     }
-    at = redirected(again, new URL(location, at.url), response.status);
+    at = redirected(at, new URL(location, at.url), { status: response.status, body: wire.body });
   }
 }
 
 /** Fetch §4.4: what changes when a redirect is followed. */
-function redirected(request: Request, url: URL, status: number): Request {
+function redirected(
+  request: Request,
+  url: URL,
+  { status, body }: { readonly status: number; readonly body: BodyInit | undefined },
+): Request {
   const headers = new Headers(request.headers);
   if (url.origin !== new URL(request.url).origin) {
     for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
@@ -141,8 +152,13 @@ function redirected(request: Request, url: URL, status: number): Request {
   const becomesGet = (status === 303 && method !== "GET" && method !== "HEAD") ||
     ((status === 301 || status === 302) && method === "POST");
   if (!becomesGet) {
-    const body = request.body;
-    return new Request(url, { method, headers, signal, redirect, ...(body === null ? {} : { body, duplex: "half" }) });
+    if (request.body === null) return new Request(url, { method, headers, signal, redirect });
+    if (body === undefined) {
+      throw new TlsConnectionError("redirect", `Cannot follow to ${url.host}: the body was streamed and is gone`);
+    }
+    // A form gets a new boundary each time it is written.
+    if (body instanceof FormData) headers.delete("content-type");
+    return new Request(url, { method, headers, signal, redirect, body });
   }
   for (const name of ["content-type", "content-length", "content-encoding", "content-language"]) headers.delete(name);
   return new Request(url, { method: "GET", headers, signal, redirect });

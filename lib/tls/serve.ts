@@ -297,7 +297,6 @@ class RunningServer implements TlsServer {
     server.prependListener("secureConnection", (socket: TLSSocket) => this.#secure(socket));
     server.on("request", (message, response) => void this.#serve(message, response));
     server.on("upgrade", (message, socket, head) => void this.#upgrade(message, socket as TLSSocket, head));
-    server.on("clientError", (_error, socket) => socket.destroy());
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
   }

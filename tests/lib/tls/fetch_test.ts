@@ -49,6 +49,12 @@ Deno.test("fetchTls() follows redirects as fetch does", async () => {
     deepEqual([response.redirected, response.url], [true, `${it.url}end`]);
   }
   for (const status of [307, 308]) deepEqual(await (await post(status)).json(), ["POST", "text", "text/x"]);
+  const form = new FormData();
+  form.set("a", "b");
+  const [, text, type] = await (await fetch(`${it.url}to/307`, { method: "POST", body: form })).json();
+  ok(text.includes(type.split("boundary=")[1]), type);
+  const streamed = () => fetch(new Request(`${it.url}to/307`, { method: "POST", body: "text" }));
+  await rejects(streamed(), { code: "redirect", message: /streamed/ });
   await rejects(fetch(`${it.url}loop`), { code: "redirect" });
   await rejects(fetch(`${it.url}to/302`, { redirect: "error" }), { code: "redirect" });
   const manual = await fetch(`${it.url}to/302`, { redirect: "manual" });
@@ -81,6 +87,8 @@ Deno.test("fetchTls() keeps connections, and closes them when disposed", async (
     await using fetch = await fetchTls(it.clientConfig);
     for (let i = 0; i < 5; i++) await (await fetch(it.url)).text();
     equal(ports.size, 1);
+    fetch.close();
+    await rejects(fetch(it.url), TypeError);
   }
   ok(
     await (async () => {

@@ -72,13 +72,13 @@ Deno.test("serveTls() bounds head, body and time of a request, and the time of a
     },
     onError: () => new Response(null, { status: 500 }),
   });
-  equal(await raw(it, `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(4000)}\r\n\r\n`), "");
+  ok((await raw(it, `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(4000)}\r\n\r\n`)).startsWith("HTTP/1.1 431 "));
   ok((await raw(it, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n12345678901")).startsWith("HTTP/1.1 413 "));
   const chunked =
     "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n";
   ok((await raw(it, chunked)).startsWith("HTTP/1.1 500 "));
   equal(it.calls(), 1);
-  equal(await raw(it, "GET / HTTP/1.1\r\nHost: a\r\n"), "");
+  ok((await raw(it, "GET / HTTP/1.1\r\nHost: a\r\n")).startsWith("HTTP/1.1 408 "));
   equal(it.calls(), 1);
   await raw(it, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
   // A client that never begins its handshake, and one that idles after its request.
@@ -343,6 +343,30 @@ Deno.test("a server that shuts down does not wait longer than it was told", asyn
   const hanging = fetch(it.url);
   await until("the request runs", () => it.calls() === 1);
   await Promise.all([it.server.shutdown(), it.server.shutdown(), rejects(hanging, { code: "closed" })]);
+});
+
+Deno.test("serveTls() is reached by name and by either kind of address, in TLS 1.3", async () => {
+  await using it = await stage((_, info) => new Response(info.protocol), { hostname: "::" });
+  await using fetch = await fetchTls(it.clientConfig);
+  for (const host of ["localhost", "127.0.0.1", "[::1]"]) {
+    equal(await (await fetch(`https://${host}:${it.server.addr.port}/`)).text(), "TLSv1.3", host);
+  }
+});
+
+Deno.test("serveTls() gives nothing to a client that speaks no TLS", async () => {
+  await using it = await stage();
+  const received = await new Promise<string>((resolve) => {
+    let text = "";
+    const socket = net.connect(
+      it.server.addr.port,
+      "127.0.0.1",
+      () => socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    );
+    socket.on("data", (chunk: Uint8Array) => text += new TextDecoder("latin1").decode(chunk));
+    socket.on("error", () => {}).on("close", () => resolve(text));
+  });
+  ok(!received.includes("HTTP/"), received);
+  equal(it.calls(), 0);
 });
 
 Deno.test("serveTls() without a CA serves everyone, and authenticates nobody", async () => {
