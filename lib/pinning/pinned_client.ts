@@ -16,6 +16,9 @@ import { checkTrust, shownTarget, type Target, targetOf, type Trust } from "./ta
 /** Redirects followed for one request, as browsers do. */
 const MAX_REDIRECTS = 10;
 
+/** A kept connection may be closed, and the new one in its place meet a server that is just leaving. */
+const MAX_REPEATS = 2;
+
 /**
  * A request that must not be sent twice takes a waiting connection only if it waited no longer than this, in milliseconds:
  * the longer it waits, the likelier the server is just closing it.
@@ -71,8 +74,8 @@ export interface PinnedClientOptions {
  * `SSL_CERT_FILE`, `HTTPS_PROXY` and their like change nothing about it.
  *
  * Connections are kept and used again. Redirects are followed inside the origin; one that leads elsewhere is an error, so
- * no header ever reaches another server. A connection that broke before a byte of the request was sent is tried once
- * more, and so is a kept connection that turns out to be closed, for GET and HEAD.
+ * no header ever reaches another server. A connection that broke before a byte of the request was sent is made once
+ * more; GET and HEAD are also sent again when it broke before a byte of the answer came. Nothing else is ever sent twice.
  *
  * What it does not defend against: whoever holds the CA's key, or the server's; a certificate that was revoked.
  *
@@ -187,7 +190,7 @@ export class PinnedClient implements AsyncDisposable {
         return await exchange(connection, outgoing, { ...this.#options, proxy: this.#proxy, target });
       } catch (error) {
         if (!(error instanceof BrokenExchange)) throw error;
-        if (attempt === 0 && mayRepeat(outgoing, error, kept !== undefined)) continue;
+        if (attempt < MAX_REPEATS && mayRepeat(outgoing, error)) continue;
         throw nameCause(error.cause, shownTarget(target));
       }
     }
@@ -236,10 +239,12 @@ function isSafe(method: string): boolean {
   return method === "GET" || method === "HEAD";
 }
 
-/** RFC 9112 §9.3.1: a request may be repeated on its own accord only if it cannot be acted on twice. */
-function mayRepeat({ method, body }: Outgoing, { sent, answered }: BrokenExchange, kept: boolean): boolean {
-  if (!sent) return !(body instanceof ReadableStream);
-  return kept && !answered && isSafe(method);
+/**
+ * RFC 9110 §9.2.2: a request may be repeated on its own accord only if nothing comes of acting on it twice, or if it never
+ * left. A server that hands its port to a successor closes connections that wait for a request, and one may be on its way.
+ */
+function mayRepeat({ method, body }: Outgoing, { sent, answered }: BrokenExchange): boolean {
+  return sent ? !answered && isSafe(method) : !(body instanceof ReadableStream);
 }
 
 function positive(value: number, name: string): number {

@@ -59,7 +59,8 @@ export function targetOf(origin: string | URL): Target {
     host: address,
     port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
     secure,
-    name: isAddress ? { ip: address } : { dns: address },
+    // RFC 6066 §3, RFC 9525 §6.3: the dot of the root is no part of the name that is compared.
+    name: isAddress ? { ip: address } : { dns: address.replace(/\.$/, "") },
   };
 }
 

@@ -1,3 +1,4 @@
+import { exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
 import { PinnedClient, type PinnedClientOptions, pinnedFetch } from "@helyos/pinning";
 import { deepEqual, equal, match, notEqual, ok, rejects, throws } from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -417,6 +418,39 @@ Deno.test("PinnedClient fails no request while a server swaps its certificate", 
   await server.shutdown();
 });
 
+Deno.test("PinnedClient loses no request while new listeners take over the port under load", async () => {
+  const listen = (port: number) =>
+    Deno.serve({
+      hostname: "127.0.0.1",
+      port,
+      reusePort: true,
+      cert: certificate.pem,
+      key: certificate.keyPem,
+      onListen() {},
+    }, () => new Response("ok"));
+  let server = listen(0);
+  const { port } = server.addr;
+  let stop = false;
+  let answers = 0;
+  const clients = Array.from({ length: 6 }, async (_, number) => {
+    await using client = clientOf(`https://localhost:${port}`, { keepAlive: number % 2 === 0 });
+    while (!stop) {
+      equal(await (await client.fetch("/")).text(), "ok");
+      answers++;
+    }
+  });
+  for (let swap = 0; swap < 6; swap++) {
+    const before = answers;
+    while (answers < before + 20) await new Promise((resolve) => setTimeout(resolve, 1));
+    const old = server;
+    server = listen(port);
+    await old.shutdown();
+  }
+  stop = true;
+  await Promise.all(clients);
+  await server.shutdown();
+});
+
 Deno.test("PinnedClient follows redirects inside the origin, with the method that HTTP wants", async () => {
   await using w = world(async (request) => {
     const { pathname } = new URL(request.url);
@@ -445,6 +479,50 @@ Deno.test("PinnedClient follows redirects inside the origin, with the method tha
 Deno.test("PinnedClient with trust insecure verifies nothing, and still encrypts", async () => {
   await using w = world(() => new Response("hello"), { trust: "insecure" });
   equal(await (await w.client.fetch("/")).text(), "hello");
+});
+
+/** Not every container has IPv6. */
+function hasIpv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    // Then there is nothing to test.
+    return false;
+  }
+}
+
+Deno.test({
+  name: "PinnedClient takes IPv6 addresses",
+  ignore: !hasIpv6(),
+  async fn() {
+    const key = await generateKeyPair();
+    const { pem } = await issueCertificate({
+      issuer: { certificate: ca.pem, key: ca.key },
+      profile: "server",
+      publicKey: key.publicKey,
+      commonName: "localhost",
+      names: { dns: ["localhost"], ip: ["::1"] },
+      lifetimeSeconds: 3600,
+    });
+    const tls = { cert: pem, key: await exportPrivateKey(key), onListen() {} };
+    const serve = (hostname: string) =>
+      Deno.serve({ hostname, port: 0, ...tls }, (request) => new Response(request.url));
+    await using six = serve("::1");
+    await using right = clientOf(`https://[::1]:${six.addr.port}`);
+    equal(await (await right.fetch("/x")).text(), `https://[::1]:${six.addr.port}/x`);
+    await using four = serve("127.0.0.1");
+    await using wrong = clientOf(`https://127.0.0.1:${four.addr.port}`);
+    await rejects(() => wrong.fetch("/"), { code: "wrong_name", offered: ["localhost", "::1"] });
+  },
+});
+
+Deno.test("PinnedClient takes a name with the dot of the root for the name without", async () => {
+  await using proxy = await startProxy();
+  await using w = world(() => new Response("hello"));
+  const { port } = new URL(w.origin);
+  await using client = clientOf(`https://localhost.:${port}`, { proxy: proxy.url });
+  equal(await (await client.fetch("/")).text(), "hello");
 });
 
 Deno.test("PinnedClient with trust none speaks plain HTTP", async () => {
@@ -482,7 +560,7 @@ async function startProxy(answer?: string) {
       asked.push(head);
       if (answer !== undefined) return void socket.write(answer);
       const [, host, port] = /(?:CONNECT |http:\/\/)([^:/ ]+):(\d+)/.exec(head)!;
-      const back = connect(Number(port), host === "daemon.test" ? "127.0.0.1" : host, () => {
+      const back = connect(Number(port), host!.replace(/\.$/, ""), () => {
         if (head.startsWith("CONNECT")) socket.write("HTTP/1.1 200 OK\r\n\r\n");
         else back.write(chunk);
         socket.pipe(back).pipe(socket);
