@@ -98,13 +98,13 @@ export class Revocation {
         obstacle = signer;
         continue;
       }
-      const delta = await this.#deltaFor(crl, signer);
+      // §6.3: whose next update has passed is to be fetched anew, whatever deltas there are.
       const stale = this.#staleness(crl);
-      // §5.2.4: a CRL and its delta are together as fresh as the delta.
-      if (stale !== undefined && delta === undefined) {
+      if (stale !== undefined) {
         obstacle = stale;
         continue;
       }
+      const delta = await this.#deltaFor(crl, signer);
       const entry = (delta && entryFor(certificate, delta)) ?? entryFor(certificate, crl);
       if (entry !== undefined && !(entry.reason === "removeFromCRL" && delta?.revoked.includes(entry))) {
         const why = entry.reason === undefined ? "" : ` (${entry.reason})`;
@@ -154,7 +154,7 @@ export class Revocation {
   /** The newest delta that goes with a complete CRL (RFC 5280 §6.3.3 (c) and (h)), or nothing. */
   async #deltaFor(crl: Crl, signer: Certificate): Promise<Crl | undefined> {
     const number = crl.number;
-    if (number === undefined || crl.thisUpdate.getTime() > this.#context.request.at) return undefined;
+    if (number === undefined) return undefined;
     this.#context.spend("steps", this.#deltas.length);
     const fitting = this.#deltas.filter((delta) =>
       delta.unknownCritical.length === 0 &&

@@ -125,8 +125,12 @@ async function judgePaths(context: Context, target: Certificate): Promise<Verify
     }
     return await revocation.fault(path);
   };
-  // An anchor is trusted as it is: nobody above it is asked.
-  if (context.anchors.has(target)) return await accept([target]) ?? { ok: true, path: [target] };
+  // An anchor is a name and a key (§6.1.1 (d)). What it has signed for itself is valid, and nobody above it is asked.
+  if (
+    context.anchors.has(target) && target.isSelfIssued && await context.signatureFault(target, target) === undefined
+  ) {
+    return await accept([target]) ?? { ok: true, path: [target] };
+  }
   const path = await new PathSearch(context, context.anchors, accept).run(target);
   return Array.isArray(path) ? { ok: true, path } : path;
 }

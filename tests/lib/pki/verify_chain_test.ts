@@ -177,9 +177,11 @@ Deno.test("verifyChain() returns the path, and takes an anchor for its own", asy
   const result = await verifyChain(leaf, [MIDDLE], [ROOT], { at: AT });
   ok(result.ok);
   deepEqual(result.path.map((one) => one.subject.commonName), ["leaf", "Middle", "Root"]);
-  const trusted = await verifyChain(leaf, [], [leaf], { at: AT });
+  const alone = certificate({ subject: "alone", key: own, names: ["dns:alone"] });
+  const trusted = await verifyChain(alone, [], [alone], { at: AT });
   ok(trusted.ok);
   equal(trusted.path.length, 1);
+  equal(verdict(await verifyChain(leaf, [], [leaf], { at: AT })), "issuer");
   const middleTrusted = await verifyChain(leaf, [ROOT], [MIDDLE], { at: AT });
   ok(middleTrusted.ok);
   equal(middleTrusted.path.length, 2);
