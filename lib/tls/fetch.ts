@@ -190,6 +190,9 @@ async function send(request: Request, wire: Wire, isRedirected: boolean): Promis
   return responseOf(message, { url, method: request.method, isRedirected });
 }
 
+/** RFC 9110 §9.2.2: what may be repeated. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
 function start(request: Request, url: URL, agent: Agent): ClientRequest {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const headers: Record<string, string> = {};
@@ -206,6 +209,11 @@ function start(request: Request, url: URL, agent: Agent): ClientRequest {
     path: url.pathname + url.search,
     headers,
   });
+  // Deno repeats any request whose kept connection breaks before an answer, but what changes something must not be done
+  // twice (RFC 9110 §9.2.2). A request that never used a kept connection, as far as it can see, is not repeated.
+  if (!IDEMPOTENT.has(request.method)) {
+    Object.defineProperty(outgoing, "reusedSocket", { get: () => false, set: () => {}, configurable: true });
+  }
   // Small requests must not wait for the answer to the packet before (RFC 9293 §3.7.4).
   outgoing.setNoDelay(true);
   return outgoing;

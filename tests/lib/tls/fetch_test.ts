@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { fetchTls, TlsConnectionError } from "@helyos/tls";
+import { createServer } from "node:https";
+import { buildServerTlsOptions, fetchTls, TlsConnectionError } from "@helyos/tls";
 import { stage } from "./support.ts";
 
 Deno.test("fetchTls() refuses anything but https, also as the target of a redirect", async () => {
@@ -112,4 +113,28 @@ Deno.test("fetchTls() takes a Request, and bodies of every kind", async () => {
     3,
   ]);
   deepEqual(await send({ method: "DELETE" }), ["DELETE", null, 0]);
+});
+
+Deno.test("fetchTls() repeats a request whose kept connection broke, unless that could do something twice", async () => {
+  await using it = await stage();
+  const seen: string[] = [];
+  const perSocket = new WeakMap<object, number>();
+  const server = createServer({ ...await buildServerTlsOptions(it.serverConfig) }, (message, response) => {
+    const count = (perSocket.get(message.socket) ?? 0) + 1;
+    perSocket.set(message.socket, count);
+    seen.push(`${message.method} ${count}`);
+    if (count > 1) message.socket.destroy();
+    else response.end("fresh");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const url = `https://localhost:${(server.address() as { port: number }).port}/`;
+  {
+    await using fetch = await fetchTls(it.clientConfig);
+    equal(await (await fetch(url)).text(), "fresh");
+    equal(await (await fetch(url)).text(), "fresh");
+    deepEqual(seen, ["GET 1", "GET 2", "GET 1"]);
+    await rejects(fetch(url, { method: "POST", body: "once" }), { name: "TlsConnectionError", code: "closed" });
+    deepEqual(seen.slice(3), ["POST 2"]);
+  }
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
 });
