@@ -35,6 +35,8 @@ export interface Directory {
     readonly termsOfService?: string;
     /** Whether an account made elsewhere is needed. */
     readonly externalAccountRequired?: boolean;
+    /** Names by which CAA records allow this CA (RFC 8659 §4.2). */
+    readonly caaIdentities?: readonly string[];
     /** Names of its certificate profiles, with a sentence on each. */
     readonly profiles?: Readonly<Record<string, string>>;
   };
@@ -201,6 +203,18 @@ export class AcmeClient implements AsyncDisposable {
       this.#directory = undefined;
       throw error;
     });
+  }
+
+  /**
+   * The CA's clock, from the Date header of its directory.
+   *
+   * @returns The time there; undefined when the answer does not say.
+   * @throws {AcmeError} If the server cannot be reached.
+   */
+  async serverTime(): Promise<Date | undefined> {
+    const { date } = (await this.#get(this.#options.directoryUrl)).headers;
+    const time = new Date(date ?? NaN);
+    return Number.isNaN(time.getTime()) ? undefined : time;
   }
 
   async #fetchDirectory(): Promise<Directory> {
@@ -490,7 +504,7 @@ export class AcmeClient implements AsyncDisposable {
  * const leaf = await issueCertificate({
  *   issuer: { certificate: ca.pem, key },
  *   profile: "server",
- *   publicKey: key.publicKey,
+ *   publicKey: (await generateKeyPair()).publicKey,
  *   commonName: "example.com",
  *   names: { dns: ["example.com"] },
  * });

@@ -103,6 +103,14 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /**
  * Names an object identifier.
+ * @example
+ * ```ts
+ * import { oidName } from "@helyos/pki";
+ * import { equal } from "node:assert/strict";
+ *
+ * equal(oidName("2.5.4.3"), "CN");
+ * equal(oidName("1.2.3.4"), "1.2.3.4");
+ * ```
  * @param oid In dotted decimal.
  * @returns The name people know it under, or the identifier itself.
  */

@@ -4,9 +4,10 @@
  * @module
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:https";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -77,7 +78,13 @@ function rustls(): Promise<string> {
   return rustProgram ??= (async () => {
     const target = join(PEERS, "rustls");
     const args = ["build", "--quiet", "--locked", "--release", "--target-dir", target];
-    await execute(tool("cargo"), args, { cwd: source("rustls") });
+    const cargo = tool("cargo");
+    // A cargo of rustup finds toolchain and settings by HOME; they lie beside it, whatever HOME is now.
+    const home = dirname(dirname(dirname(cargo)));
+    const beside = existsSync(join(home, ".rustup"))
+      ? { RUSTUP_HOME: join(home, ".rustup"), CARGO_HOME: join(home, ".cargo") }
+      : {};
+    await execute(cargo, args, { cwd: source("rustls"), env: { ...beside, ...Deno.env.toObject() } });
     return join(target, "release/rustls-judge");
   })();
 }
