@@ -52,3 +52,11 @@ export function bodyStream(source: Readable, options: BodyStreamOptions = {}): R
     },
   }, { highWaterMark: 0 });
 }
+
+/** Whether a read is over within a few turns of the microtask queue, as it is for text and bytes given whole. */
+export async function isDoneNow(read: Promise<ReadableStreamReadResult<Uint8Array>>): Promise<boolean> {
+  let done = false;
+  read.then((result) => done = result.done, () => {});
+  for (let turn = 0; turn < 4 && !done; turn++) await undefined;
+  return done;
+}

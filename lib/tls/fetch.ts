@@ -3,7 +3,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import { lookup, type LookupAllOptions } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { bodyStream } from "./body.ts";
+import { bodyStream, isDoneNow } from "./body.ts";
 import { buildClientTlsOptions } from "./client_options.ts";
 import type { TlsConfig } from "./config.ts";
 import { connectionErrorOf } from "./connection_error.ts";
@@ -190,13 +190,25 @@ async function send(request: Request, wire: Wire, isRedirected: boolean): Promis
   return responseOf(message, { url, method: request.method, isRedirected });
 }
 
+/** RFC 9110 §7.6.1: headers that are about the connection, and so ours alone. */
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 /** RFC 9110 §9.2.2: what may be repeated. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
 function start(request: Request, url: URL, agent: Agent): ClientRequest {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const headers: Record<string, string> = {};
-  for (const [name, value] of request.headers) headers[name] = value;
+  for (const [name, value] of request.headers) if (!OF_THE_CONNECTION.has(name)) headers[name] = value;
   headers["host"] = url.host;
   headers["accept"] ??= "*/*";
   const outgoing = httpsRequest({
@@ -220,12 +232,21 @@ function start(request: Request, url: URL, agent: Agent): ClientRequest {
 }
 
 async function sendBody(request: Request, outgoing: ClientRequest): Promise<void> {
+  const reader = request.body?.getReader();
+  if (reader === undefined) return void outgoing.end();
+  outgoing.once("close", () => void reader.cancel().catch(() => {}));
   try {
-    for await (const chunk of request.body ?? []) {
+    let result = await reader.read();
+    let next: Promise<ReadableStreamReadResult<Uint8Array>> | undefined = reader.read();
+    // Text and bytes given whole go out with their length: not every server takes chunks.
+    if (!result.done && await isDoneNow(next)) return void outgoing.end(result.value);
+    while (!result.done) {
       if (outgoing.destroyed) return;
-      if (!outgoing.write(chunk)) {
+      if (!outgoing.write(result.value)) {
         await new Promise<void>((resolve) => outgoing.once("drain", resolve).once("close", resolve));
       }
+      result = await (next ?? reader.read());
+      next = undefined;
     }
     outgoing.end();
   } catch (error) {

@@ -1,5 +1,6 @@
 /** From the `Response` a handler returned to node's server response. */
 import type { ServerResponse } from "node:http";
+import { isDoneNow } from "./body.ts";
 
 /** Statuses whose responses have no body (RFC 9110 §6.4.1). */
 const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -81,14 +82,6 @@ function drained(out: ServerResponse): Promise<void> {
     out.once("drain", done);
     out.once("close", done);
   });
-}
-
-/** Whether a read is over within a few turns of the microtask queue, as it is for text and bytes given whole. */
-async function isDoneNow(read: Promise<ReadableStreamReadResult<Uint8Array>>): Promise<boolean> {
-  let done = false;
-  read.then((result) => done = result.done, () => {});
-  for (let turn = 0; turn < 4 && !done; turn++) await undefined;
-  return done;
 }
 
 function headOf(response: Response): string[] {

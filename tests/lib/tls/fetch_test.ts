@@ -115,6 +115,27 @@ Deno.test("fetchTls() takes a Request, and bodies of every kind", async () => {
   deepEqual(await send({ method: "DELETE" }), ["DELETE", null, 0]);
 });
 
+Deno.test("fetchTls() frames bodies itself: whole ones by their length, whatever headers say", async () => {
+  await using it = await stage(async (request) => {
+    const { headers } = request;
+    return Response.json([headers.get("content-length"), headers.get("transfer-encoding"), await request.text()]);
+  });
+  await using fetch = await fetchTls(it.clientConfig);
+  const headers = { "content-length": "1", "transfer-encoding": "gzip", connection: "close", host: "evil" };
+  deepEqual(await (await fetch(it.url, { method: "POST", body: "text", headers })).json(), ["4", null, "text"]);
+  deepEqual(await (await fetch(new Request(it.url, { method: "POST", body: "text" }))).json(), ["4", null, "text"]);
+  deepEqual(await (await fetch(it.url, { method: "POST", headers })).json(), ["0", null, ""]);
+  const body = new ReadableStream({
+    async pull(controller) {
+      controller.enqueue(new TextEncoder().encode("la"));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      controller.enqueue(new TextEncoder().encode("te"));
+      controller.close();
+    },
+  });
+  deepEqual(await (await fetch(it.url, { method: "POST", body })).json(), [null, "chunked", "late"]);
+});
+
 Deno.test("fetchTls() repeats a request whose kept connection broke, unless that could do something twice", async () => {
   await using it = await stage();
   const seen: string[] = [];
