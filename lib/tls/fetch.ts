@@ -237,7 +237,7 @@ async function sendBody(request: Request, outgoing: ClientRequest): Promise<void
   outgoing.once("close", () => void reader.cancel().catch(() => {}));
   try {
     let result = await reader.read();
-    let next: Promise<ReadableStreamReadResult<Uint8Array>> | undefined = reader.read();
+    let next: ReturnType<typeof reader.read> | undefined = reader.read();
     // Text and bytes given whole go out with their length: not every server takes chunks.
     if (!result.done && await isDoneNow(next)) return void outgoing.end(result.value);
     while (!result.done) {
