@@ -173,7 +173,7 @@ async function openClient(
   { tls, ca }: Target,
   { url, proxy }: { url: URL; proxy: string | undefined },
 ): Promise<PinnedClient> {
-  const { PinnedClient } = await import("@helyos/pinning");
+  const { PinnedClient } = await import("@helyos/pinning/client");
   const trust = tls === "pinned" ? { ca: ca ?? "" } : tls === "http" ? "none" : tls;
   return new PinnedClient({
     origin: url.origin,

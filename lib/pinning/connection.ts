@@ -108,8 +108,8 @@ async function open(
     checkServerIdentity: () => undefined,
   }));
   const handshake = ready(socket, "secureConnect");
-  // Not before the first message of the handshake has left.
-  const prepared = new Promise((resolve) => setTimeout(resolve, 0)).then(() => judge.prepare());
+  // What the judgement needs is loaded while the server is busy with the handshake.
+  const prepared = judge.prepare();
   prepared.catch(ignore);
   // A CA that is none makes the handshake fail, in words that do not say so.
   await handshake.catch(async (error) => {
