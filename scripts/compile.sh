@@ -16,8 +16,9 @@ mkdir -p build
 flags() { # PROGRAM
   while read -r entry kind names; do
     [ "$entry" = "$1" ] || continue
-    case $kind in
-      env | sys) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;
+    case $kind-$names in
+      *-all) printf '%s\n' "--allow-$kind" ;;
+      env-* | sys-* | run-*) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;
       *) printf '%s\n' "--allow-$kind" ;;
     esac
   done <"$scripts/permissions"
