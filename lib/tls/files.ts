@@ -9,12 +9,22 @@ export interface ReadFile {
   readonly bytes: Uint8Array;
 }
 
-/** Collects every path that was looked at, so that a change of any can be noticed. */
-export type PathSink = Set<string>;
+/** Collects every path that was looked at, with its state just before, so that no change of any goes unnoticed. */
+export type PathSink = Map<string, string>;
+
+/** What changes when a file or folder does. */
+export async function stateOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch {
+    return "missing";
+  }
+}
 
 /** Reads a file, or says why not. */
 export async function readConfigured(path: string, what: string, seen?: PathSink): Promise<Uint8Array> {
-  seen?.add(path);
+  seen?.set(path, await stateOf(path));
   try {
     return await readFile(path);
   } catch (cause) {
@@ -35,7 +45,7 @@ export async function readAll(
 ): Promise<ReadFile[]> {
   const files: ReadFile[] = [];
   for (const path of paths) {
-    o.seen?.add(path);
+    o.seen?.set(path, await stateOf(path));
     const names = await isFolder(path, o.what) ? await list(path, o.extensions) : undefined;
     for (const file of names?.map((name) => join(path, name)) ?? [path]) {
       files.push({ path: file, bytes: await readConfigured(file, o.what, o.seen) });

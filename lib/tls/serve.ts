@@ -253,7 +253,7 @@ class RunningServer implements TlsServer {
   }
 
   async #load(): Promise<Contexts> {
-    const seen = new Set<string>();
+    const seen = new Map<string, string>();
     try {
       return await loadContexts(this.#configs, seen);
     } finally {

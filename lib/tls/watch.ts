@@ -1,11 +1,13 @@
 /** Noticing that files changed: by being told, and by looking now and then where nobody tells. */
 import { type FSWatcher, watch } from "node:fs";
-import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
+import { stateOf } from "./files.ts";
 
 /** How long files must be quiet before they are read: a certificate and its key change one after the other. */
 const QUIET_MS = 100;
+/** How long that may put a look off. */
+const LONGEST_MS = 1000;
 /** Network file systems and bind mounts send no events. */
 const POLL_MS = 5000;
 
@@ -14,9 +16,9 @@ export class PathWatcher {
   readonly #onChange: () => Promise<void>;
   readonly #poll: ReturnType<typeof setInterval>;
   #watchers = new Map<string, FSWatcher>();
-  #paths: readonly string[] = [];
-  #state = "";
+  #states: ReadonlyMap<string, string> = new Map();
   #pending: ReturnType<typeof setTimeout> | undefined;
+  #pendingSince = 0;
   #isClosed = false;
 
   constructor(onChange: () => Promise<void>) {
@@ -25,18 +27,17 @@ export class PathWatcher {
     this.#poll.unref();
   }
 
-  /** Says what to watch from now on; call it before reading the files, so that no change falls in between. */
-  async follow(paths: Iterable<string>): Promise<void> {
-    this.#paths = [...paths].sort();
-    this.#state = await stateOf(this.#paths);
+  /**
+   * Says what to watch from now on, and in what state it was when it was read; what was watched before and is not named
+   * stays watched.
+   */
+  async follow(seen: ReadonlyMap<string, string>): Promise<void> {
+    const states = new Map(seen);
+    for (const path of this.#states.keys()) if (!states.has(path)) states.set(path, await stateOf(path));
     if (this.#isClosed) return;
+    this.#states = states;
     // Files are replaced by renaming, which only their folder notices.
-    const folders = new Set(this.#paths.flatMap((path) => [dirname(path), path]));
-    for (const [folder, watcher] of this.#watchers) {
-      if (folders.has(folder)) continue;
-      watcher.close();
-      this.#watchers.delete(folder);
-    }
+    const folders = new Set([...states.keys()].flatMap((path) => [dirname(path), path]));
     for (const folder of folders) {
       if (!this.#watchers.has(folder)) this.#watch(folder);
     }
@@ -66,27 +67,23 @@ export class PathWatcher {
 
   #look(): void {
     if (this.#isClosed) return;
+    // In a folder that is never quiet, a look is due all the same.
+    const now = Date.now();
+    if (this.#pending !== undefined && now - this.#pendingSince > LONGEST_MS) return;
+    if (this.#pending === undefined) this.#pendingSince = now;
     clearTimeout(this.#pending);
-    this.#pending = setTimeout(() => void this.#compare(), QUIET_MS);
+    this.#pending = setTimeout(() => {
+      this.#pending = undefined;
+      void this.#compare();
+    }, QUIET_MS);
     this.#pending.unref();
   }
 
   async #compare(): Promise<void> {
-    const state = await stateOf(this.#paths);
-    if (this.#isClosed || state === this.#state) return;
-    this.#state = state;
+    const states = new Map<string, string>();
+    for (const path of this.#states.keys()) states.set(path, await stateOf(path));
+    if (this.#isClosed || [...states].every(([path, state]) => this.#states.get(path) === state)) return;
+    this.#states = states;
     await this.#onChange();
   }
-}
-
-async function stateOf(paths: readonly string[]): Promise<string> {
-  const states = await Promise.all(paths.map(async (path) => {
-    try {
-      const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-    } catch {
-      return "missing";
-    }
-  }));
-  return states.join("\n");
 }

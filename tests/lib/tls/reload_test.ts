@@ -88,6 +88,22 @@ Deno.test("a server notices changed files by itself, and keeps open connections"
   equal(await (await fetch(it.url)).text(), "plain");
 });
 
+Deno.test("a server notices changed files in a folder that is never quiet", async () => {
+  await using it = await stage();
+  const timer = setInterval(() => void writeFile(join(it.folder, "noise"), String(Math.random())), 20);
+  try {
+    const fresh = await it.ca.issue("server", { name: "fresh" });
+    await replace(it.serverConfig, fresh);
+    await until(
+      "the new certificate is shown",
+      async () => (await shown(it.server.addr.port, it.clientConfig)) === fresh.serial,
+      4000,
+    );
+  } finally {
+    clearInterval(timer);
+  }
+});
+
 Deno.test("a server notices a folder that is swapped by a link, as mounted secrets are", async () => {
   await using it = await stage();
   const mount = join(it.folder, "mount");

@@ -353,6 +353,17 @@ Deno.test("serveTls() is reached by name and by either kind of address, in TLS 1
   }
 });
 
+Deno.test("serveTls() takes no more connections than it may", async () => {
+  await using it = await stage(undefined, { limits: { maxConnections: 2 } });
+  const open = () => net.connect(it.server.addr.port, "127.0.0.1").on("error", () => {});
+  const held = [open(), open()];
+  await Promise.all(held.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+  await new Promise<void>((resolve) => open().on("close", () => resolve()).resume());
+  for (const socket of held) socket.destroy();
+  await using fetch = await fetchTls(it.clientConfig);
+  await until("there is room again", () => fetch(it.url).then((response) => response.ok, () => false));
+});
+
 Deno.test("serveTls() gives nothing to a client that speaks no TLS", async () => {
   await using it = await stage();
   const received = await new Promise<string>((resolve) => {
