@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds both programs into build/ as binaries that need no Deno.
+# Builds both programs into build/ (or HELYOS_BUILD) as binaries that need no Deno.
 #
 # Deno takes the runtime it embeds from the network, or from the file that DENORT_BIN names. A binary's permissions are fixed
 # when it is built, before anybody's home is known; docs/install.md says what that means.
@@ -10,7 +10,8 @@ cd "${scripts%/scripts}"
 deno=${HELYOS_DENO:-deno}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-mkdir -p build
+build=${HELYOS_BUILD:-build}
+mkdir -p "$build"
 
 # The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind.
 flags() { # PROGRAM
@@ -27,8 +28,8 @@ flags() { # PROGRAM
 for pair in helyosd:daemon helyos:cli; do
   # shellcheck disable=SC2046  # one flag a word
   if "$deno" compile --frozen --quiet --no-prompt --unstable-net $(flags "${pair#*:}") \
-    --output "build/${pair%%:*}" "${pair#*:}/main.ts" 2>"$log"; then
-    echo "Built build/${pair%%:*}"
+    --output "$build/${pair%%:*}" "${pair#*:}/main.ts" 2>"$log"; then
+    echo "Built $build/${pair%%:*}"
   elif [ -z "${DENORT_BIN-}" ] && grep -qiE 'denort|dns error|error sending request|connect' "$log"; then
     echo 'Cannot fetch the runtime that binaries are made of; go online, or set DENORT_BIN to a denort of this version' >&2
     exit 1
