@@ -63,8 +63,9 @@ export class Context {
   /** Certificates that were read but hold an extension that could not be. */
   readonly broken: ReadonlyMap<Certificate, Refusal>;
   readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0 };
+  readonly #foreseen: Promise<unknown>[] = [];
   #unlikely = 0;
-  readonly #verdicts = new Map<Signed, Map<string, SignatureVerdict>>();
+  readonly #verdicts = new Map<Signed, Map<string, Promise<SignatureVerdict>>>();
   readonly #keys = new Map<Certificate, string>();
   readonly #entities = new Map<Certificate, number>();
   readonly #entityIds = new Map<string, number>();
@@ -130,21 +131,34 @@ export class Context {
   }
 
   /** Verifies the signature on something with the key of a certificate, once. */
-  async signatureBy(signed: Signed, signer: Certificate): Promise<SignatureVerdict> {
+  signatureBy(signed: Signed, signer: Certificate): Promise<SignatureVerdict> {
     const key = this.keyOf(signer);
     let own = this.#verdicts.get(signed);
     if (own === undefined) this.#verdicts.set(signed, own = new Map());
     let verdict = own.get(key);
+    if (verdict === undefined) own.set(key, verdict = this.#verify(signed, signer));
+    return verdict;
+  }
+
+  /** Starts to verify a signature that will be asked for if all goes well: the platform verifies several at once. */
+  foresee(signed: Signed, signer: Certificate): void {
+    // Whoever asks for it sees a failure; nobody may.
+    this.#foreseen.push(this.signatureBy(signed, signer).catch(() => {}));
+  }
+
+  /** Waits for what was started and not asked for: nothing goes on after a verification has ended. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#foreseen);
+  }
+
+  async #verify(signed: Signed, signer: Certificate): Promise<SignatureVerdict> {
+    const question = questionOf(signed, signer);
+    let verdict = remembered.get(question);
     if (verdict === undefined) {
-      const question = questionOf(signed, signer);
-      verdict = remembered.get(question);
-      if (verdict === undefined) {
-        this.spend("signatures");
-        const { tbs: data, signatureAlgorithm: algorithm, signature } = signed;
-        verdict = await verifySignature(signer.publicKey, { data, algorithm, signature });
-        remember(question, verdict);
-      }
-      own.set(key, verdict);
+      this.spend("signatures");
+      const { tbs: data, signatureAlgorithm: algorithm, signature } = signed;
+      verdict = await verifySignature(signer.publicKey, { data, algorithm, signature });
+      remember(question, verdict);
     }
     return verdict;
   }

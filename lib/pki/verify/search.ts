@@ -86,6 +86,7 @@ export class PathSearch {
       }
       // Identifiers are hints; but a crowd of wrong ones is not worth a signature each.
       if (keyMatch(child, candidate) === 2 && !this.#context.mayTryUnlikely()) continue;
+      if (!anchor && this.#best === undefined) this.#foresee(candidate);
       const forged = await this.#context.signatureFault(child, candidate);
       if (forged !== undefined) {
         this.#note(forged);
@@ -109,6 +110,13 @@ export class PathSearch {
       path.pop();
     }
     return outcome;
+  }
+
+  /** While one signature is verified, so is the one above it; as long as nothing has gone wrong. */
+  #foresee(child: Certificate): void {
+    const [likely] = this.#issuersOf(child);
+    if (likely === undefined || keyMatch(child, likely) !== 0) return;
+    if (this.#context.issuerFault(likely) === undefined) this.#context.foresee(child, likely);
   }
 
   /** What keeps a sound issuer from standing above this path, or nothing. */

@@ -112,6 +112,8 @@ export async function verifyChain(
     if (!(error instanceof BudgetExceeded)) throw error;
     const reason = "too many certificates, names or constraints to find a path among them";
     return refusal(target, "budget", { section: "RFC 4158 §2.4.2", reason });
+  } finally {
+    await context.settle();
   }
 }
 

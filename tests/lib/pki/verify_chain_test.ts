@@ -292,3 +292,11 @@ Deno.test("verifyChain() compares names as RFC 5280 §7.1 says", async () => {
     octets: await issued([["2.5.4.10", octetString(new TextEncoder().encode("Example Org"))], ["2.5.4.3", "Straße"]]),
   }, { same: "ok", folded: "ok", turned: "issuer", joined: "issuer", octets: "issuer" });
 });
+
+Deno.test("verifyChain() leaves nothing running behind a refusal", async () => {
+  const [top, between] = [testKey("p256"), testKey("p256")];
+  const anchor = ca({ subject: "Root", key: top });
+  const middling = ca({ subject: "Middle", issuer: "Root", key: between, signer: top });
+  const forged = certificate({ subject: "leaf", issuer: "Middle", key: own, signer: { ...between, sign: top.sign } });
+  equal(verdict(await verifyChain(forged, [middling], [anchor], { at: AT })), "signature");
+});
