@@ -7,6 +7,10 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { helyos, helyosd, run, startDaemon, temporaryFolder } from "../support/process.ts";
+import { lacking } from "../support/tools.ts";
+
+/** A test that asks programs of the system to judge. */
+const judged = lacking("openssl", "curl") ? Deno.test.ignore : Deno.test;
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex").replace(/..(?!$)/g, "$&:");
 
@@ -38,80 +42,83 @@ Deno.test("helyosd's first start on the loopback prints the token once and the l
   equal(again.token, undefined, "a later start shows no token");
 });
 
-Deno.test("helyosd over TLS serves a chain that openssl and curl verify, and one CA document across restarts", async () => {
-  await using home = await temporaryFolder();
-  const flags = ["--tls", "on", "--tls-san", "cluster.example", "--tls-san", "203.0.113.10"];
-  const cas: string[] = [];
-  for (let start = 0; start < 2; start++) {
-    await using daemon = await startDaemon({ home: home.path, flags });
-    const data = join(home.path, ".helyos/data");
-    const ca = join(data, "http-ca.pem");
-    const port = new URL(daemon.url).port;
+judged(
+  "helyosd over TLS serves a chain that openssl and curl verify, and one CA document across restarts",
+  async () => {
+    await using home = await temporaryFolder();
+    const flags = ["--tls", "on", "--tls-san", "cluster.example", "--tls-san", "203.0.113.10"];
+    const cas: string[] = [];
+    for (let start = 0; start < 2; start++) {
+      await using daemon = await startDaemon({ home: home.path, flags });
+      const data = join(home.path, ".helyos/data");
+      const ca = join(data, "http-ca.pem");
+      const port = new URL(daemon.url).port;
 
-    const document = await run("curl", ["-sS", "-k", `https://127.0.0.1:${port}/api/v1/ca`], { home: home.path });
-    cas.push(document.stdout);
-    const { pem, sha256: fingerprint } = JSON.parse(document.stdout);
-    equal(pem, await readFile(ca, "utf8"));
-    equal(fingerprint, sha256(pem));
+      const document = await run("curl", ["-sS", "-k", `https://127.0.0.1:${port}/api/v1/ca`], { home: home.path });
+      cas.push(document.stdout);
+      const { pem, sha256: fingerprint } = JSON.parse(document.stdout);
+      equal(pem, await readFile(ca, "utf8"));
+      equal(fingerprint, sha256(pem));
 
-    for (const host of ["localhost", "127.0.0.1", "cluster.example"]) {
-      const at = host === "cluster.example" ? ["--resolve", `${host}:${port}:127.0.0.1`] : [];
-      const health = await run("curl", ["-sS", "--cacert", ca, ...at, `https://${host}:${port}/health`], {
-        home: home.path,
-      });
-      equal(health.stdout, "ok", health.stderr);
-    }
-    const chain = await run("openssl", [
-      "verify",
-      "-x509_strict",
-      "-purpose",
-      "sslserver",
-      "-CAfile",
-      ca,
-      join(data, "http-server.pem"),
-    ], {
-      home: home.path,
-    });
-    match(chain.stdout, /: OK/, chain.stderr);
-    const text =
-      (await run("openssl", ["x509", "-in", join(data, "http-server.pem"), "-noout", "-text"], { home: home.path }))
-        .stdout;
-    for (
-      const name of [
-        "DNS:localhost",
-        "DNS:helyos",
-        "IP Address:127.0.0.1",
-        "DNS:cluster.example",
-        "IP Address:203.0.113.10",
-      ]
-    ) {
-      match(text, new RegExp(name.replaceAll(".", "\\.")));
-    }
-    match(text, /Subject: CN ?= ?helyos/);
-    equal(
-      (await run("openssl", [
-        "s_client",
-        "-connect",
-        `127.0.0.1:${port}`,
+      for (const host of ["localhost", "127.0.0.1", "cluster.example"]) {
+        const at = host === "cluster.example" ? ["--resolve", `${host}:${port}:127.0.0.1`] : [];
+        const health = await run("curl", ["-sS", "--cacert", ca, ...at, `https://${host}:${port}/health`], {
+          home: home.path,
+        });
+        equal(health.stdout, "ok", health.stderr);
+      }
+      const chain = await run("openssl", [
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        "sslserver",
         "-CAfile",
         ca,
-        "-verify_return_error",
-        "-alpn",
-        "http/1.1",
+        join(data, "http-server.pem"),
       ], {
         home: home.path,
-        stdin: "",
-      })).code,
-      0,
-    );
+      });
+      match(chain.stdout, /: OK/, chain.stderr);
+      const text =
+        (await run("openssl", ["x509", "-in", join(data, "http-server.pem"), "-noout", "-text"], { home: home.path }))
+          .stdout;
+      for (
+        const name of [
+          "DNS:localhost",
+          "DNS:helyos",
+          "IP Address:127.0.0.1",
+          "DNS:cluster.example",
+          "IP Address:203.0.113.10",
+        ]
+      ) {
+        match(text, new RegExp(name.replaceAll(".", "\\.")));
+      }
+      match(text, /Subject: CN ?= ?helyos/);
+      equal(
+        (await run("openssl", [
+          "s_client",
+          "-connect",
+          `127.0.0.1:${port}`,
+          "-CAfile",
+          ca,
+          "-verify_return_error",
+          "-alpn",
+          "http/1.1",
+        ], {
+          home: home.path,
+          stdin: "",
+        })).code,
+        0,
+      );
 
-    const printed = await helyosd(["ca"], { home: home.path });
-    match(printed.stdout, new RegExp(fingerprint));
-    const der = await run("openssl", ["x509", "-in", ca, "-noout", "-fingerprint", "-sha256"], { home: home.path });
-    match(printed.stdout, new RegExp(der.stdout.trim().split("=")[1]!.toLowerCase()));
-  }
-  deepEqual(cas[0], cas[1]);
-});
+      const printed = await helyosd(["ca"], { home: home.path });
+      match(printed.stdout, new RegExp(fingerprint));
+      const der = await run("openssl", ["x509", "-in", ca, "-noout", "-fingerprint", "-sha256"], { home: home.path });
+      match(printed.stdout, new RegExp(der.stdout.trim().split("=")[1]!.toLowerCase()));
+    }
+    deepEqual(cas[0], cas[1]);
+  },
+);
 
 Deno.test("helyosd creates nothing others can read but the two public certificates", async () => {
   await using home = await temporaryFolder();

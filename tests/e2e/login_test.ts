@@ -15,6 +15,10 @@ import {
   type TemporaryFolder,
   temporaryFolder,
 } from "../support/process.ts";
+import { lacking } from "../support/tools.ts";
+
+/** A test that asks programs of the system to judge. */
+const judged = lacking("curl") ? Deno.test.ignore : Deno.test;
 
 interface Cluster extends AsyncDisposable {
   readonly daemon: RunningDaemon;
@@ -183,52 +187,55 @@ Deno.test("helyos login to plain HTTP off the loopback needs --insecure-http", a
   match(outcome.stderr, /--insecure-http/);
 });
 
-Deno.test("helyos login without a pin works where the system's roots verify a server that has no CA of its own", async () => {
-  await using home = await temporaryFolder();
-  const key = await generateKeyPair();
-  const ca = await createRootCa({ commonName: "company CA", key });
-  const leafKey = await generateKeyPair();
-  const leaf = await issueCertificate({
-    issuer: { certificate: ca.pem, key },
-    profile: "server",
-    publicKey: leafKey.publicKey,
-    commonName: "localhost",
-    names: { dns: ["localhost"] },
-    lifetimeSeconds: 86_400,
-  });
-  const path = (name: string) => join(home.path, name);
-  await writeFile(path("ca.pem"), ca.pem);
-  await writeFile(path("api.pem"), leaf.pem);
-  await writeFile(path("api.key"), await exportPrivateKey(leafKey), { mode: 0o600 });
-  await using daemon = await startDaemon({
-    home: home.path,
-    flags: ["--tls", "on", "--tls-cert", "api.pem", "--tls-key", "api.key"],
-  });
-  const server = daemon.url.replace("127.0.0.1", "localhost");
-  const missing = await run("curl", ["-sS", "--cacert", "ca.pem", `${server}/api/v1/ca`], { home: home.path });
-  deepEqual(JSON.parse(missing.stdout), { error: "no self-signed CA (TLS off or BYO cert)", code: "not_found" });
+judged(
+  "helyos login without a pin works where the system's roots verify a server that has no CA of its own",
+  async () => {
+    await using home = await temporaryFolder();
+    const key = await generateKeyPair();
+    const ca = await createRootCa({ commonName: "company CA", key });
+    const leafKey = await generateKeyPair();
+    const leaf = await issueCertificate({
+      issuer: { certificate: ca.pem, key },
+      profile: "server",
+      publicKey: leafKey.publicKey,
+      commonName: "localhost",
+      names: { dns: ["localhost"] },
+      lifetimeSeconds: 86_400,
+    });
+    const path = (name: string) => join(home.path, name);
+    await writeFile(path("ca.pem"), ca.pem);
+    await writeFile(path("api.pem"), leaf.pem);
+    await writeFile(path("api.key"), await exportPrivateKey(leafKey), { mode: 0o600 });
+    await using daemon = await startDaemon({
+      home: home.path,
+      flags: ["--tls", "on", "--tls-cert", "api.pem", "--tls-key", "api.key"],
+    });
+    const server = daemon.url.replace("127.0.0.1", "localhost");
+    const missing = await run("curl", ["-sS", "--cacert", "ca.pem", `${server}/api/v1/ca`], { home: home.path });
+    deepEqual(JSON.parse(missing.stdout), { error: "no self-signed CA (TLS off or BYO cert)", code: "not_found" });
 
-  await using stranger = await temporaryFolder();
-  const login = ["login", server, "--token-stdin", "--name", "prod"];
-  const untrusted = await helyos(login, { home: stranger.path, stdin: daemon.token! });
-  equal(untrusted.code, 1);
-  match(untrusted.stderr, /--ca-file/);
+    await using stranger = await temporaryFolder();
+    const login = ["login", server, "--token-stdin", "--name", "prod"];
+    const untrusted = await helyos(login, { home: stranger.path, stdin: daemon.token! });
+    equal(untrusted.code, 1);
+    match(untrusted.stderr, /--ca-file/);
 
-  const trusted = await helyos(login, {
-    home: stranger.path,
-    stdin: daemon.token!,
-    env: { SSL_CERT_FILE: path("ca.pem") },
-  });
-  equal(trusted.code, 0, trusted.stderr);
-  const current = await helyos(["context", "current"], { home: stranger.path });
-  match(current.stdout, /tls: {5}system/);
+    const trusted = await helyos(login, {
+      home: stranger.path,
+      stdin: daemon.token!,
+      env: { SSL_CERT_FILE: path("ca.pem") },
+    });
+    equal(trusted.code, 0, trusted.stderr);
+    const current = await helyos(["context", "current"], { home: stranger.path });
+    match(current.stdout, /tls: {5}system/);
 
-  const pinned = await helyos(["login", server, "--ca-file", path("ca.pem"), "--token-stdin", "--name", "pinned"], {
-    home: stranger.path,
-    stdin: daemon.token!,
-  });
-  equal(pinned.code, 0, pinned.stderr);
-});
+    const pinned = await helyos(["login", server, "--ca-file", path("ca.pem"), "--token-stdin", "--name", "pinned"], {
+      home: stranger.path,
+      stdin: daemon.token!,
+    });
+    equal(pinned.code, 0, pinned.stderr);
+  },
+);
 
 Deno.test("a context's token stays with its origin", async () => {
   await using cluster = await startCluster();
