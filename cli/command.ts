@@ -17,6 +17,8 @@ export interface Positional {
   readonly summary: string;
   /** May be left out. */
   readonly optional?: true;
+  /** Takes all that is left, as a list; only for the last one. Optional then means that the list may be empty. */
+  readonly many?: true;
   /** The only values it takes. */
   readonly choices?: readonly string[];
   /** Turns the text into a value; without it the text itself is the value. */
@@ -38,6 +40,8 @@ export interface Option {
   readonly value?: string;
   /** Must be given. */
   readonly required?: true;
+  /** May be given more than once: its value is a list, empty when it was not given. */
+  readonly repeats?: true;
   /** The only values it takes. */
   readonly choices?: readonly string[];
   /** Turns the text into a value; without it the text itself is the value. */
@@ -63,13 +67,15 @@ type ValueOf<S> = S extends { read: ValueReader<infer T> } ? T
 
 /** What the positionals `P` become after parsing. */
 export type PositionalValues<P extends Positionals> = {
-  readonly [K in keyof P]: P[K] extends { optional: true } ? ValueOf<P[K]> | undefined : ValueOf<P[K]>;
+  readonly [K in keyof P]: P[K] extends { many: true } ? readonly ValueOf<P[K]>[]
+    : P[K] extends { optional: true } ? ValueOf<P[K]> | undefined
+    : ValueOf<P[K]>;
 };
 
 /** What the options `O` become after parsing: switches are booleans, the rest values or undefined. */
 export type OptionValues<O extends Options> = {
-  readonly [K in keyof O]: O[K] extends { value: string }
-    ? O[K] extends { required: true } ? ValueOf<O[K]> : ValueOf<O[K]> | undefined
+  readonly [K in keyof O]: O[K] extends { value: string; repeats: true } ? readonly ValueOf<O[K]>[]
+    : O[K] extends { value: string } ? O[K] extends { required: true } ? ValueOf<O[K]> : ValueOf<O[K]> | undefined
     : boolean;
 };
 

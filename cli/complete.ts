@@ -66,7 +66,8 @@ async function offer(
       ? optionCandidates(options)
       : [...named, { value: "help", summary: "Print help for a command" }];
   }
-  const positional = Object.values(command?.positionals ?? {})[positionals];
+  const declared = Object.values(command?.positionals ?? {});
+  const positional = declared[positionals] ?? (declared.at(-1)?.many ? declared.at(-1) : undefined);
   if (partial === "-" && open) return optionCandidates(options);
   return positional ? await values(positional, deps.io) : [];
 }

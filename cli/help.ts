@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, type CommandTable, GLOBAL_OPTIONS, type Option, type Options } from "./command.ts";
-import { usageLine } from "./usage.ts";
+import { positionalSpelling, usageLine } from "./usage.ts";
 
 const ABOUT = "Helyos: run containers on a few machines, and know whom you are talking to";
 
@@ -41,9 +41,9 @@ export function commandHelp(words: readonly string[], command: Command): string 
   const own = command.options ?? {};
   const sections = [command.summary, `Usage: ${usageLine(words, command)}`];
   if (positionals.length > 0) {
-    const rows = positionals.map(([name, { optional, summary, choices }]): Row => [
-      optional ? `[${name}]` : `<${name}>`,
-      summary + possible(choices),
+    const rows = positionals.map(([name, positional]): Row => [
+      positionalSpelling(name, positional),
+      positional.summary + possible(positional.choices),
     ]);
     sections.push(`Arguments:\n${columns(rows)}`);
   }

@@ -118,7 +118,8 @@ export function parseRest(
   const globals = new Map(rest.globals);
   const values = new Map<string, unknown>();
   const positionals: string[] = [];
-  const most = Object.keys(shape.positionals ?? {}).length;
+  const declared = Object.values(shape.positionals ?? {});
+  const most = declared.at(-1)?.many ? Infinity : declared.length;
   const { tokens } = rest;
   for (let at = 0, open = true; at < tokens.length;) {
     const token = tokens[at] ?? "";
@@ -254,6 +255,10 @@ interface Found {
 function keep(values: Map<string, unknown>, { name, value, option, usage }: Found): void {
   if (!option || value === true) return void values.set(name, true);
   const spelling = optionSpelling(name, option);
+  if (option.repeats) {
+    const more = judge(value, option, { spelling, usage });
+    return void values.set(name, [...values.get(name) as unknown[] ?? [], more]);
+  }
   if (values.has(name)) throw new UsageError(`the argument '${spelling}' cannot be used multiple times`, { usage });
   values.set(name, judge(value, option, { spelling, usage }));
 }
@@ -286,7 +291,10 @@ function positionalValues(
   const missing: string[] = [];
   Object.entries(command.positionals ?? {}).forEach(([name, positional], index) => {
     const text = typed[index];
-    if (text !== undefined) values[name] = judge(text, positional, { spelling: `<${name}>`, usage });
+    if (positional.many) {
+      values[name] = typed.slice(index).map((text) => judge(text, positional, { spelling: `<${name}>`, usage }));
+      if (text === undefined && !positional.optional) missing.push(`<${name}>...`);
+    } else if (text !== undefined) values[name] = judge(text, positional, { spelling: `<${name}>`, usage });
     else if (!positional.optional) missing.push(`<${name}>`);
   });
   for (const [name, option] of Object.entries(command.options ?? {})) {
@@ -301,6 +309,9 @@ function positionalValues(
 
 function optionValues(options: Options, values: ReadonlyMap<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(options).map(([name, option]) => [name, values.get(name) ?? (option.value ? undefined : false)]),
+    Object.entries(options).map(([name, { repeats, value }]) => [
+      name,
+      values.get(name) ?? (repeats ? [] : value ? undefined : false),
+    ]),
   );
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Command, Option } from "./command.ts";
+import type { Command, Option, Positional } from "./command.ts";
 
 /**
  * An option as messages name it.
@@ -14,6 +14,17 @@ import type { Command, Option } from "./command.ts";
  */
 export function optionSpelling(name: string, option: Option): string {
   return option.value === undefined ? `--${name}` : `--${name} <${option.value}>`;
+}
+
+/**
+ * A positional as help and messages name it.
+ *
+ * @param name Its name.
+ * @param positional The positional.
+ * @returns For example `<NAME>` or `[MACHINE]...`.
+ */
+export function positionalSpelling(name: string, { optional, many }: Positional): string {
+  return `${optional ? `[${name}]` : `<${name}>`}${many ? "..." : ""}`;
 }
 
 /**
@@ -30,7 +41,7 @@ export function usageLine(words: readonly string[], command?: Command): string {
     if (option.required) parts.push(optionSpelling(name, option));
   }
   for (const [name, positional] of Object.entries(command.positionals ?? {})) {
-    parts.push(positional.optional ? `[${name}]` : `<${name}>`);
+    parts.push(positionalSpelling(name, positional));
   }
   return parts.join(" ");
 }

@@ -7,7 +7,7 @@ import {
   type Options,
 } from "../cli/command.ts";
 import { COMMANDS } from "../cli/commands.ts";
-import { usageLine } from "../cli/usage.ts";
+import { positionalSpelling, usageLine } from "../cli/usage.ts";
 
 /** `docs/cli.md`, made from the commands' own data. */
 export async function cliPage(): Promise<string> {
@@ -25,9 +25,9 @@ function* leaves(table: CommandTable, words: readonly string[] = []): Generator<
 
 function section(words: readonly string[], leaf: Leaf, command: Command): string {
   const aliases = leaf.aliases?.map((alias) => `\`${["helyos", ...words.slice(0, -1), alias].join(" ")}\``) ?? [];
-  const positionals = Object.entries(command.positionals ?? {}).map(([name, { optional, summary, choices }]) => [
-    optional ? `[${name}]` : `<${name}>`,
-    summary + possible(choices),
+  const positionals = Object.entries(command.positionals ?? {}).map(([name, positional]) => [
+    positionalSpelling(name, positional),
+    positional.summary + possible(positional.choices),
   ]);
   const options = optionRows(command.options ?? {});
   return [

@@ -4,6 +4,7 @@ import { COMMANDS } from "../../cli/commands.ts";
 import { UsageError } from "../../cli/failure.ts";
 import { findCommand, parseRest, placeOf } from "../../cli/parse.ts";
 import { similar } from "../../cli/suggest.ts";
+import { usageLine } from "../../cli/usage.ts";
 
 const logs = command({
   summary: "Show logs",
@@ -188,4 +189,27 @@ Deno.test("COMMANDS is sound: summaries agree, names do not collide, required co
     }
   }
   await check(COMMANDS, []);
+});
+
+Deno.test("parseRest() gives the last positional all that is left, if it takes many", () => {
+  const install = command({
+    summary: "Install",
+    positionals: { NAME: { summary: "What" }, MACHINE: { summary: "Where", optional: true, many: true } },
+    run: () => Promise.resolve(),
+  });
+  const many = (line: string) => {
+    const parsed = parseRest(install, ["install"], { tokens: line.split(" "), globals: new Map() });
+    return typeof parsed === "string" ? parsed : parsed.args as Record<string, unknown>;
+  };
+  deepEqual(many("ca"), { NAME: "ca", MACHINE: [] });
+  deepEqual(many("ca a --json b -- -c"), { NAME: "ca", MACHINE: ["a", "b", "-c"] });
+  const needed = command({
+    summary: "Install",
+    positionals: { MACHINE: { summary: "Where", many: true, choices: ["a", "b"] } },
+    run: () => Promise.resolve(),
+  });
+  const none = { tokens: [], globals: new Map<string, unknown>() };
+  throws(() => parseRest(needed, ["install"], none), { code: "usage", message: /<MACHINE>\.\.\./ });
+  throws(() => parseRest(needed, ["install"], { ...none, tokens: ["a", "c"] }), { code: "usage", message: /'c'/ });
+  match(usageLine(["install"], install), /<NAME> \[MACHINE\]\.\.\.$/);
 });
