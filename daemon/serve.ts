@@ -117,6 +117,7 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
     store,
     hasher,
     now,
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     onError: (error) => log.error("background work on tokens failed", { cause: textOf(error) }),
   });
   stack.use(verifier);

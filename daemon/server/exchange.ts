@@ -17,13 +17,23 @@ export interface Origin {
 /** Who a presented token belongs to. The answer for a token seen before is immediate, so that no promise is made for it. */
 export type Authenticate = (token: string, origin: Origin) => Caller | Promise<Caller>;
 
+/**
+ * How a success is sent. Deno makes a response from a media type alone many times faster than from any other headers, so
+ * the second header is added afterwards.
+ */
+export interface Success {
+  readonly init: ResponseInit;
+  /** Nothing in between may store it. */
+  readonly noStore: boolean;
+}
+
 /** An endpoint, compiled for serving. */
 export interface Route {
   readonly endpoint: Endpoint<unknown, unknown>;
   readonly handle: (call: Call<unknown>) => unknown;
   /** Whether the input has fields that travel in a JSON body. */
   readonly takesBody: boolean;
-  readonly success: { readonly status: number; readonly headers: Headers };
+  readonly success: Success;
   readonly count: (status: number, seconds: number) => void;
 }
 
@@ -32,15 +42,17 @@ export interface ConnectionInfo {
   readonly remoteAddr: Deno.Addr;
 }
 
-/** What the contract's error text is for every kind of bad token alike. */
-const UNAUTHORIZED = "missing or invalid bearer token";
+/**
+ * The refusal of a missing, malformed, unknown, expired or revoked token alike. RFC 9110 §11.6.1: it names the scheme. One
+ * object for all, because making an error with its stack costs more than answering, and floods are answered by this.
+ */
+const UNAUTHORIZED = new Failure("unauthorized", "missing or invalid bearer token", {
+  headers: { "www-authenticate": "Bearer" },
+});
 
-/** RFC 9110 §11.6.1: a 401 names the scheme. */
-const CHALLENGE = { headers: { "www-authenticate": "Bearer" } };
-
-/** The refusal of a missing, malformed, unknown, expired or revoked token alike. */
+/** The refusal of every kind of bad token. */
 export function unauthorized(): Failure {
-  return new Failure("unauthorized", UNAUTHORIZED, CHALLENGE);
+  return UNAUTHORIZED;
 }
 
 /** Tokens longer than this are nobody's. */
@@ -86,20 +98,14 @@ export class Exchange implements Call<unknown>, Origin {
   /** The response to what {@linkcode Exchange.run} gave. */
   response(result: unknown): Response {
     const { endpoint, success } = this.route;
+    let response: Response;
     if (result instanceof Prepared) {
-      if (result.contentType === undefined) return new Response(result.body, success);
-      const headers = new Headers(success.headers);
-      headers.set("content-type", result.contentType);
-      return new Response(result.body, { status: success.status, headers });
-    }
-    switch (endpoint.answer) {
-      case "json":
-        return new Response(JSON.stringify(result), success);
-      case "empty":
-        return new Response(null, success);
-      default:
-        return new Response(result as BodyInit, success);
-    }
+      response = new Response(result.body, success.init);
+      if (result.contentType !== undefined) response.headers.set("content-type", result.contentType);
+    } else if (endpoint.answer === "json") response = new Response(JSON.stringify(result), success.init);
+    else response = new Response(endpoint.answer === "empty" ? null : result as BodyInit, success.init);
+    if (success.noStore) response.headers.append("cache-control", "no-store");
+    return response;
   }
 
   /** Contract §1.1: the scheme word is matched exactly, capital B and one space. */

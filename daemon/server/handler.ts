@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Endpoint } from "@helyos/api";
+import type { Answer, Endpoint } from "@helyos/api";
 import type { Binding } from "./bind.ts";
 import { type Authenticate, type ConnectionInfo, Exchange, type Route } from "./exchange.ts";
 import { Failure, failureResponse } from "./failure.ts";
@@ -42,7 +42,7 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
     endpoint,
     handle,
     takesBody: endpoint.method === "POST" && takesMoreThanPath(endpoint),
-    success: { status: endpoint.status, headers: successHeaders(endpoint) },
+    success: { init: successInit(endpoint), noStore: endpoint.allow !== "public" },
     count: deps.meter(endpoint.method, endpoint.path),
   }));
 
@@ -118,13 +118,19 @@ function secondsSince(started: number): number {
   return (performance.now() - started) / 1000;
 }
 
-function successHeaders(endpoint: Endpoint<unknown, unknown>): Headers {
-  const headers = new Headers();
-  if (endpoint.answer === "json") headers.set("content-type", "application/json");
-  if (endpoint.answer === "text") headers.set("content-type", "text/plain; charset=utf-8");
-  if (endpoint.answer === "events") headers.set("content-type", "text/event-stream");
-  if (endpoint.allow !== "public") headers.set("cache-control", "no-store");
-  return headers;
+const MEDIA_TYPES: Readonly<Record<Answer, string | undefined>> = {
+  json: "application/json",
+  text: "text/plain; charset=utf-8",
+  events: "text/event-stream",
+  empty: undefined,
+};
+
+function successInit({ answer, status }: Endpoint<unknown, unknown>): ResponseInit {
+  const mediaType = MEDIA_TYPES[answer];
+  return {
+    ...(status === 200 ? {} : { status }),
+    ...(mediaType === undefined ? {} : { headers: { "content-type": mediaType } }),
+  };
 }
 
 function takesMoreThanPath(endpoint: Endpoint<unknown, unknown>): boolean {

@@ -20,6 +20,8 @@ export interface VerifierDeps {
   readonly now: () => Date;
   /** Told what failed in the background. */
   readonly onError: (error: unknown) => void;
+  /** Waits. */
+  readonly pause: (ms: number) => Promise<void>;
   /** Milliseconds that only ever grow. */
   readonly clock?: () => number;
   readonly limit?: FailureLimit;
@@ -37,6 +39,12 @@ const LAST_USED_STEP_MS = 60_000;
 /** Remembered tokens at most; the oldest is forgotten first. */
 const MAX_REMEMBERED = 10_000;
 
+/** How long a refusal for too many failures is held back. */
+const REFUSAL_MS = 250;
+
+/** So many are held back at most: holding costs memory. */
+const MAX_HELD = 2_000;
+
 /** How often a background write is tried when others change the same record at the same time. */
 const BACKGROUND_ATTEMPTS = 5;
 
@@ -53,6 +61,7 @@ export class TokenVerifier implements AsyncDisposable {
   readonly #watch: Promise<void>;
   /** Grows whenever something is forgotten: what was read before may be outdated. */
   #generation = 0;
+  #held = 0;
 
   constructor(deps: VerifierDeps) {
     this.#deps = deps;
@@ -97,7 +106,12 @@ export class TokenVerifier implements AsyncDisposable {
   }
 
   async #authenticate(token: string, digest: string, address: string): Promise<Caller> {
-    this.#limit.admit(address);
+    try {
+      this.#limit.admit(address);
+    } catch (refusal) {
+      await this.#hold();
+      throw refusal;
+    }
     // Requests that present one token at once share one verification
     let pending = this.#pending.get(digest);
     if (pending === undefined) {
@@ -108,6 +122,14 @@ export class TokenVerifier implements AsyncDisposable {
     if (known !== undefined) return known;
     this.#limit.fail(address);
     throw unauthorized();
+  }
+
+  /** Answers those who failed too often late, so that who floods on a few connections asks a few times a second. */
+  async #hold(): Promise<void> {
+    if (this.#held >= MAX_HELD) return;
+    this.#held++;
+    await this.#deps.pause(REFUSAL_MS);
+    this.#held--;
   }
 
   async #verify(token: string, digest: string, address: string): Promise<KnownToken | undefined> {

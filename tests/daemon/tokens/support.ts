@@ -40,6 +40,8 @@ export interface World extends AsyncDisposable {
   /** `ok` or the code of the refusal. */
   present(token: string, address?: string): Promise<string>;
   readonly errors: unknown[];
+  /** How long each refusal was held back. */
+  readonly held: number[];
 }
 
 export const BY = { actor: "admin", address: "192.0.2.1" };
@@ -50,6 +52,7 @@ export async function openWorld(path = ":memory:"): Promise<World> {
   let wall = Date.UTC(2026, 5, 7, 12);
   let steady = 0;
   const errors: unknown[] = [];
+  const held: number[] = [];
   const now = () => new Date(wall);
   const clock = () => steady;
   const verifier = new TokenVerifier({
@@ -57,6 +60,10 @@ export async function openWorld(path = ":memory:"): Promise<World> {
     hasher,
     now,
     clock,
+    pause(ms) {
+      held.push(ms);
+      return Promise.resolve();
+    },
     limit: new FailureLimit({ clock }),
     onError: (error) => void errors.push(error),
   });
@@ -66,6 +73,7 @@ export async function openWorld(path = ":memory:"): Promise<World> {
     hasher,
     verifier,
     errors,
+    held,
     pass(ms) {
       wall += ms;
       steady += ms;

@@ -110,6 +110,7 @@ Deno.test("authenticate() limits failures of an address to 20 a minute, then say
   for (let attempt = 0; attempt < 20; attempt++) equal(await world.present(`wrong ${attempt}`), "unauthorized");
   equal(await world.present("wrong again"), "rate_limited");
   equal(await world.present(other), "rate_limited", "a token that is not yet verified has to wait");
+  deepEqual(world.held, [250, 250], "and a flood is answered slowly");
   equal(await world.present(good), "ok", "a remembered one has not");
   equal(await world.present(other, "203.0.113.5"), "ok", "nor has another address");
   world.pass(MINUTE);
