@@ -5,6 +5,7 @@ import { buildClientTlsOptions } from "./client_options.ts";
 import type { TlsConfig } from "./config.ts";
 import { connectionErrorOf } from "./connection_error.ts";
 import { TlsConnectionError } from "./errors.ts";
+import { pace } from "./pace.ts";
 import { type Peer, peerOf } from "./peer.ts";
 import { presentedBy } from "./path.ts";
 import { WsConnection } from "./websocket.ts";
@@ -83,6 +84,7 @@ export async function connectWebSocket(
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("upgrade", (response: IncomingMessage) => {
     if (tls === undefined) return;
+    pace(response.socket);
     const [leaf] = presentedBy((response.socket as TLSSocket).getPeerCertificate(true));
     if (leaf !== undefined) peer = peerOf(parseCertificate(leaf));
   });

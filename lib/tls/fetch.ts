@@ -8,6 +8,7 @@ import { buildClientTlsOptions } from "./client_options.ts";
 import type { TlsConfig } from "./config.ts";
 import { connectionErrorOf } from "./connection_error.ts";
 import { TlsConnectionError } from "./errors.ts";
+import { pace } from "./pace.ts";
 
 /** Options for {@linkcode fetchTls}. */
 export interface FetchTlsOptions {
@@ -176,6 +177,7 @@ async function send(request: Request, wire: Wire, isRedirected: boolean): Promis
     const onAbort = () => outgoing.destroy(asError(signal.reason));
     signal.addEventListener("abort", onAbort, { once: true });
     outgoing.once("response", (message) => {
+      pace(message.socket);
       clearTimeout(timer);
       message.once("close", () => signal.removeEventListener("abort", onAbort));
       resolve(message);

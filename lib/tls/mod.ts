@@ -34,7 +34,8 @@ export {
 export { type CertAuthenticator, certAuthenticator, sanAuthenticator } from "./authenticator.ts";
 export type { Handler, ServeInfo } from "./handler.ts";
 export { type CertAuthOptions, withCertAuth } from "./cert_auth.ts";
-export { type ServeLimits, type ServerAddress, serveTls, type ServeTlsOptions, type TlsServer } from "./serve.ts";
+export { serveTls } from "./serve.ts";
+export type { ServeLimits, ServerAddress, ServeTlsOptions, TlsServer } from "./serve_options.ts";
 export { type CheckableServer, selfCheck, type SelfCheckOptions } from "./self_check.ts";
 export { fetchTls, type FetchTlsOptions, type TlsFetch } from "./fetch.ts";
 export { connectWebSocket, type ConnectWebSocketOptions } from "./connect_websocket.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { createServer } from "node:https";
 import { buildServerTlsOptions, fetchTls, TlsConnectionError } from "@helyos/tls";
-import { stage } from "./support.ts";
+import { stage, until } from "./support.ts";
 
 Deno.test("fetchTls() refuses anything but https, also as the target of a redirect", async () => {
   await using it = await stage(() => Response.redirect("http://localhost/"));
@@ -158,4 +158,37 @@ Deno.test("fetchTls() repeats a request whose kept connection broke, unless that
     deepEqual(seen.slice(3), ["POST 2"]);
   }
   await new Promise<void>((resolve) => void server.close(() => resolve()));
+});
+
+Deno.test("fetchTls() holds up a server whose body nobody reads, and reads on when somebody does", async () => {
+  let produced = 0;
+  const total = 100_000_000;
+  const chunk = new Uint8Array(50_000);
+  await using it = await stage(() =>
+    new Response(
+      new ReadableStream({
+        pull(controller) {
+          controller.enqueue(chunk);
+          produced += chunk.byteLength;
+          if (produced === total) controller.close();
+        },
+      }, { highWaterMark: 0 }),
+    )
+  );
+  await using fetch = await fetchTls(it.clientConfig);
+  const response = await fetch(it.url);
+  const reader = response.body!.getReader();
+  let received = (await reader.read()).value!.byteLength;
+  let before = -1;
+  await until("nothing more is produced", async () => {
+    const isStill = before === produced;
+    before = produced;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return isStill && before === produced;
+  });
+  ok(produced < 30e6, `produced ${produced} bytes for nobody`);
+  for (let result = await reader.read(); !result.done; result = await reader.read()) {
+    received += result.value.byteLength;
+  }
+  equal(received, total);
 });

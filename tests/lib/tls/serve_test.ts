@@ -257,7 +257,6 @@ Deno.test({
         }, { highWaterMark: 0 }),
       )
     );
-    // Deno's own client reads ahead without bound, so another one has to stand still.
     const script = `
 import socket, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[1])
@@ -280,6 +279,51 @@ sys.stdin.read()
     });
     ok(produced < 50e6, `produced ${produced} bytes for nobody`);
     await client.stdin.close();
+    await client.status;
+  },
+});
+
+Deno.test({
+  name: "serveTls() holds up a client that sends more than its handler reads",
+  ignore: lacking("python3"),
+  async fn() {
+    const release = Promise.withResolvers<void>();
+    await using it = await stage(async (request) => {
+      await release.promise;
+      let total = 0;
+      for await (const chunk of request.body!) total += chunk.byteLength;
+      return new Response(String(total));
+    });
+    const script = `
+import http.client, socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[1])
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+client = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[4]))), server_hostname="localhost")
+total, sent = 100_000_000, 0
+client.send(b"PUT / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % total)
+chunk = bytes(65536)
+client.settimeout(1)
+try:
+  while sent < total: sent += client.send(chunk[:total - sent])
+except TimeoutError: pass
+print(sent, flush=True)
+client.settimeout(20)
+while sent < total: sent += client.send(chunk[:total - sent])
+response = http.client.HTTPResponse(client)
+response.begin()
+print(response.read().decode(), flush=True)
+`;
+    const { certificatePath, privateKeyPath } = it.clientConfig;
+    const client = new Deno.Command(tool("python3"), {
+      args: ["-c", script, it.ca.path, certificatePath!, privateKeyPath!, String(it.server.addr.port)],
+      stdout: "piped",
+    }).spawn();
+    const lines = client.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const held = Number((await lines.read()).value);
+    ok(held < 20e6, `${held} bytes were taken for nobody`);
+    release.resolve();
+    equal((await lines.read()).value?.trim(), "100000000");
+    await lines.cancel();
     await client.status;
   },
 });
