@@ -24,7 +24,8 @@ export class PathSearch {
   readonly #anchors: ReadonlySet<Certificate>;
   readonly #onPath = new Set<number>();
   readonly #dead = new Set<Certificate>();
-  readonly #candidates = new Map<Certificate, readonly Certificate[]>();
+  /** Issuers by the name and key identifier that they are looked up by. */
+  readonly #candidates = new Map<string, readonly Certificate[]>();
   readonly #distance: ReadonlyMap<Certificate, number>;
   #best: { refusal: Refusal; weight: number } | undefined;
 
@@ -152,7 +153,9 @@ export class PathSearch {
 
   /** The certificates that could have issued one and lead on to an anchor, the likeliest first. */
   #issuersOf(child: Certificate): readonly Certificate[] {
-    let candidates = this.#candidates.get(child);
+    const { keyIdentifier = "", serial = "" } = child.authorityKeyIdentifier ?? {};
+    const question = `${keyIdentifier} ${serial} ${child.issuer.key}`;
+    let candidates = this.#candidates.get(question);
     if (candidates === undefined) {
       const named = this.#context.bySubject.get(child.issuer.key) ?? [];
       candidates = named
@@ -160,7 +163,7 @@ export class PathSearch {
         .map((candidate) => ({ candidate, order: this.#order(child, candidate) }))
         .sort((a, b) => a.order - b.order)
         .map(({ candidate }) => candidate);
-      this.#candidates.set(child, candidates);
+      this.#candidates.set(question, candidates);
     }
     return candidates;
   }
