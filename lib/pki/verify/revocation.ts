@@ -50,8 +50,7 @@ export class Revocation {
   /** @param context What is known. */
   constructor(context: Context) {
     this.#context = context;
-    // Newer news first.
-    const crls = context.request.crls.toSorted((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime());
+    const crls = context.request.crls.toSorted(newestFirst);
     this.#complete = crls.filter((crl) => crl.baseNumber === undefined);
     this.#deltas = crls.filter((crl) => crl.baseNumber !== undefined);
   }
@@ -86,13 +85,16 @@ export class Revocation {
 
   async #find(certificate: Certificate, above: readonly Certificate[]): Promise<Refusal | undefined> {
     const covered = new Set<RevocationReason>();
+    const spoken = new Map<string, Crl>();
     let seen = 0;
     let used = 0;
     let obstacle = "there is no CRL about it";
     for (const { crl, reasons } of this.#applicable(certificate)) {
       seen++;
-      // §6.3.3(e)
-      if (reasons.every((reason) => covered.has(reason))) continue;
+      // A newer list has taken the place of this one. §6.3.3(e) would also pass over a list that adds no reason; but
+      // what any current list revokes is revoked, whichever happens to be read first.
+      const scope = scopeOf(crl);
+      if ((spoken.get(scope) ?? crl) !== crl) continue;
       const signer = await this.#signerOf(crl, above);
       if (typeof signer === "string") {
         obstacle = signer;
@@ -112,6 +114,7 @@ export class Revocation {
         return refusal(certificate, "revoked", { section: "RFC 5280 §6.3.3", reason });
       }
       used++;
+      spoken.set(scope, crl);
       reasons.forEach((reason) => covered.add(reason));
     }
     if (ALL_REASONS.every((reason) => covered.has(reason))) return undefined;
@@ -255,6 +258,17 @@ function isAbout(crl: Crl, certificate: Certificate, point: DistributionPoint): 
   if (scope.onlyAttributeCertificates) return false;
   if (scope.onlyUserCertificates && certificate.isCa) return false;
   return !(scope.onlyCaCertificates && !certificate.isCa);
+}
+
+function newestFirst(a: Crl, b: Crl): number {
+  const [one, other] = [a.number ?? -1n, b.number ?? -1n];
+  return b.thisUpdate.getTime() - a.thisUpdate.getTime() || (one < other ? 1 : one > other ? -1 : 0);
+}
+
+/** What a list is about, for comparing: newer lists about the same take the place of older ones (RFC 5280 §5.2.3). */
+function scopeOf(crl: Crl): string {
+  const point = crl.extensions.find((extension) => extension.id === ExtensionId.issuingDistributionPoint);
+  return `${point === undefined ? "" : hexOf(point.value)} ${crl.issuer.key}`;
 }
 
 /** The names of a distribution point, for comparing. */

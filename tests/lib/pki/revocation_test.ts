@@ -150,6 +150,30 @@ Deno.test("verifyChain() reads what a CRL is about", async () => {
   });
 });
 
+Deno.test("verifyChain() believes the newest list, and any that revokes for reasons of its own", async () => {
+  const old = new Date("2026-05-01T00:00:00Z");
+  const some = primitive(3, Uint8Array.of(6, 0x40));
+  const split = { extensions: [extension("2.5.29.31", tlv(0x30, reasonPoint(6, 0x40), reasonPoint(0, 0xbf, 0x80)))] };
+  deepEqual({
+    released: await judge([list({ thisUpdate: old, revoked: [{ serial: 5, reason: 6 }] }), list({ number: 2 })]),
+    releasedSameDay: await judge([list({ revoked: [{ serial: 5, reason: 6 }] }), list({ number: 2 })]),
+    since: await judge([list({ thisUpdate: old }), list({ number: 2, revoked: [{ serial: 5 }] })]),
+    elsewhere: await judge([list({ number: 2 }), list({ thisUpdate: old, scope: [some], revoked: [{ serial: 5 }] })]),
+    onePerReason: await judge([list()], { leaf: split }),
+  }, {
+    released: "ok",
+    releasedSameDay: "ok",
+    since: "revoked leaf",
+    elsewhere: "revoked leaf",
+    onePerReason: "ok",
+  });
+});
+
+/** A distribution point for some reasons, the bits of which are given as a BIT STRING. */
+function reasonPoint(...bits: number[]): Uint8Array {
+  return tlv(0x30, point("http://crl/"), primitive(1, Uint8Array.from(bits)));
+}
+
 Deno.test("verifyChain() puts a delta on its base", async () => {
   const base = list({ number: 10, revoked: [{ serial: 5, reason: 6 }] });
   const clean = list({ number: 10 });
