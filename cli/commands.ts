@@ -18,6 +18,40 @@ export const COMMANDS: CommandTable = {
     summary: "List routes: public domains and the deployments behind them",
     load: () => import("./commands/routes.ts"),
   },
+  route: {
+    summary: "Manage routes",
+    commands: {
+      add: { summary: "Serve a public domain", load: () => import("./commands/route/add.ts") },
+      rm: { summary: "Stop serving a domain; its certificate stays", load: () => import("./commands/route/rm.ts") },
+    },
+  },
+  cert: {
+    summary: "Manage the certificates of public domains",
+    commands: {
+      import: {
+        summary: "Serve a certificate of your own for a domain",
+        load: () => import("./commands/cert/import.ts"),
+      },
+      ls: {
+        summary: "List certificates: issued, served, days left, next renewal, last error",
+        aliases: ["list"],
+        load: () => import("./commands/cert/ls.ts"),
+      },
+      inspect: {
+        summary: "Show one certificate, and with --pem its chain",
+        load: () => import("./commands/cert/inspect.ts"),
+      },
+      renew: {
+        summary: "Order a new certificate now, or see whether one is due",
+        load: () => import("./commands/cert/renew.ts"),
+      },
+      rm: { summary: "Forget a certificate and its key", load: () => import("./commands/cert/rm.ts") },
+      doctor: {
+        summary: "Explain why a domain has no certificate",
+        load: () => import("./commands/cert/doctor.ts"),
+      },
+    },
+  },
   project: {
     summary: "Manage projects",
     commands: {

@@ -4,9 +4,11 @@
  * @module
  */
 import { auditBindings } from "./audit/http.ts";
+import { certificateBindings } from "./certificates/http.ts";
 import type { Deps } from "./deps.ts";
 import { metricsBindings } from "./metrics/http.ts";
 import { projectBindings } from "./projects/http.ts";
+import { proxyBindings } from "./proxy/http.ts";
 import { routeBindings } from "./routes/http.ts";
 import type { Binding } from "./server/bind.ts";
 import { systemBindings } from "./system/http.ts";
@@ -21,7 +23,9 @@ export function appBindings(deps: Deps): Binding[] {
     ...tokenBindings({ ...deps, forget: (ids) => deps.verifier.forget(ids) }),
     ...projectBindings(deps),
     ...workloadBindings(deps),
-    ...routeBindings(deps),
+    ...routeBindings({ ...deps, ...deps.edge.routes }),
+    ...certificateBindings({ ...deps, ...deps.edge.certificates }),
+    ...proxyBindings(deps.edge),
     ...auditBindings(deps),
   ];
 }

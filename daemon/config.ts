@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
+import { LETS_ENCRYPT } from "./certificates/settings.ts";
+import type { HostPort } from "./domain.ts";
 import type { Values } from "./flags.ts";
 import type { LogFormat, LogLevel } from "./log.ts";
+import type { BackendName } from "./proxy/names.ts";
 import { parseName } from "./trust/names.ts";
 
 /** The environment variables the daemon reads. */
@@ -39,6 +43,23 @@ export interface Config {
   /** Where the first start writes the local CLI context; undefined when no home is known. */
   readonly contextFile?: string;
   readonly notifySocket?: string;
+  /** What faces the internet. */
+  readonly edge: EdgeConfig;
+}
+
+/** What the command line says about public routes and their certificates. */
+export interface EdgeConfig {
+  readonly backend?: BackendName;
+  readonly httpListen: HostPort;
+  readonly httpsListen: HostPort;
+  readonly acmeEmail?: string;
+  readonly acmeDirectory: string;
+  readonly acmeFallbackDirectory?: string;
+  readonly acmeProfile?: string;
+  /** Absolute, as the following. */
+  readonly acmeCaFile?: string;
+  readonly acmeDnsHook?: string;
+  readonly acmeEab?: { readonly keyId: string; readonly hmacFile: string };
 }
 
 /** A value that cannot be: exit code 1. */
@@ -102,7 +123,83 @@ export function readConfig(values: Values, environment: Environment, cwd: string
     apiTokenVisible: one("api-token") !== undefined,
     ...optional("contextFile", contextFile && resolve(cwd, contextFile)),
     ...optional("notifySocket", environment.NOTIFY_SOCKET),
+    edge: edgeOf(values, cwd),
   };
+}
+
+function edgeOf(values: Values, cwd: string): EdgeConfig {
+  const one = (name: string): string | undefined => {
+    const value = values.one(name);
+    if (value === "") throw new ConfigError(`--${name} needs a value`);
+    return value;
+  };
+  const file = (name: string): string | undefined => {
+    const path = one(name);
+    return path === undefined ? undefined : resolve(cwd, path);
+  };
+  const httpListen = listenOf("http-listen", one("http-listen") ?? "0.0.0.0:80");
+  const httpsListen = listenOf("https-listen", one("https-listen") ?? "0.0.0.0:443");
+  if (httpListen.port !== 0 && httpListen.port === httpsListen.port && httpListen.host === httpsListen.host) {
+    throw new ConfigError("--http-listen and --https-listen cannot be the same address");
+  }
+  const keyId = one("acme-eab-kid");
+  const hmacFile = file("acme-eab-hmac-file");
+  if ((keyId === undefined) !== (hmacFile === undefined)) {
+    throw new ConfigError("--acme-eab-kid and --acme-eab-hmac-file need each other");
+  }
+  const directory = (name: string): string | undefined => {
+    const url = one(name);
+    return url === undefined ? undefined : directoryOf(name, url);
+  };
+  const email = one("acme-email");
+  if (email !== undefined && !isEmail(email)) {
+    throw new ConfigError(`invalid --acme-email '${email}': expected an address such as ops@example.com`);
+  }
+  const acmeDirectory = directory("acme-directory") ?? LETS_ENCRYPT;
+  const acmeFallbackDirectory = directory("acme-fallback-directory");
+  if (acmeFallbackDirectory === acmeDirectory) {
+    throw new ConfigError("--acme-fallback-directory must be another CA than --acme-directory");
+  }
+  const acmeProfile = one("acme-profile");
+  if (acmeProfile !== undefined && !/^[\w.-]{1,64}$/.test(acmeProfile)) {
+    throw new ConfigError(`invalid --acme-profile '${acmeProfile}': expected a name such as shortlived`);
+  }
+  return {
+    ...optional("backend", one("proxy-backend") as BackendName | undefined),
+    httpListen,
+    httpsListen,
+    ...optional("acmeEmail", email),
+    acmeDirectory,
+    ...optional("acmeFallbackDirectory", acmeFallbackDirectory),
+    ...optional("acmeProfile", acmeProfile),
+    ...optional("acmeCaFile", file("acme-ca-file")),
+    ...optional("acmeDnsHook", file("acme-dns-hook")),
+    ...(keyId === undefined || hmacFile === undefined ? {} : { acmeEab: { keyId, hmacFile } }),
+  };
+}
+
+/** Contract §4.1 words it so for `--dns-listen`. Port 0 lets the system choose. */
+function listenOf(flag: string, text: string): HostPort {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  if (digits !== undefined && Number(digits) <= 65535 && isIP(host) === (bracketed === undefined ? 4 : 6)) {
+    return { host, port: Number(digits) };
+  }
+  throw new ConfigError(
+    `invalid --${flag} address: ${text}; expected an IP address and a port, for example 0.0.0.0:80`,
+  );
+}
+
+function directoryOf(flag: string, text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && url.username === "" && url.password === "" && url.hash === "") return url.href;
+  throw new ConfigError(`invalid --${flag} '${text}': expected the https:// address of an ACME directory`);
+}
+
+/** What a CA can write to; RFC 5321 allows more that no CA takes. */
+export function isEmail(text: string): boolean {
+  const [, domain] = /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([a-z0-9.-]{1,253})$/i.exec(text) ?? [];
+  return domain !== undefined && parseName(domain)?.kind === "dns" && domain.includes(".") && !domain.startsWith("*");
 }
 
 /** The data directory, absolute. */

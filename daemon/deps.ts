@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Edge } from "./edge.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Store } from "./store/store.ts";
 import type { Hasher } from "./tokens/hasher.ts";
@@ -16,5 +17,6 @@ export interface Deps {
   readonly verifier: TokenVerifier;
   readonly trust: TrustState;
   readonly metrics: Metrics;
+  readonly edge: Edge;
   readonly now: () => Date;
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { BACKENDS, DEFAULT_BACKEND } from "./proxy/names.ts";
+
 /** One flag. */
 export interface Flag {
   /** Without the dashes. */
@@ -60,6 +62,26 @@ const SERVE: Command = {
       value: "TOKEN",
       help: "Set the API token; others on this machine can see it here [env: HELYOS_API_TOKEN]",
     },
+    {
+      name: "proxy-backend",
+      value: "NAME",
+      choices: BACKENDS,
+      help: `What serves the routes: ${BACKENDS.join(", ")} [default: ${DEFAULT_BACKEND}]`,
+    },
+    { name: "http-listen", value: "ADDR", help: "Where routes are served over HTTP [default: 0.0.0.0:80]" },
+    { name: "https-listen", value: "ADDR", help: "Where routes are served over HTTPS [default: 0.0.0.0:443]" },
+    { name: "acme-email", value: "EMAIL", help: "Contact address at the CA; turns automatic certificates on" },
+    { name: "acme-directory", value: "URL", help: "The CA's ACME directory [default: Let's Encrypt]" },
+    { name: "acme-fallback-directory", value: "URL", help: "Another CA's, for when the first one gives none" },
+    { name: "acme-ca-file", value: "FILE", help: "PEM of the CAs that the ACME servers themselves are trusted by" },
+    { name: "acme-profile", value: "NAME", help: "Certificate profile to ask for, for example shortlived" },
+    {
+      name: "acme-dns-hook",
+      value: "PROGRAM",
+      help: "Proves wildcards by DNS: called as PROGRAM present|cleanup RECORD TEXT",
+    },
+    { name: "acme-eab-kid", value: "ID", help: "Key id of an account made elsewhere, for CAs that want one" },
+    { name: "acme-eab-hmac-file", value: "FILE", help: "File with that account's HMAC key, in base64url" },
     { name: "log-format", value: "FORMAT", choices: ["human", "json"], help: "human or json [default: human]" },
     {
       name: "log-level",

@@ -7,11 +7,14 @@ import { VERSION } from "@helyos/api";
 import { appBindings } from "./app.ts";
 import { trimRecords } from "./audit/records.ts";
 import { type Config, ConfigError, isLoopback, isWildcard } from "./config.ts";
+import { systemDns } from "./certificates/system_dns.ts";
 import type { Deps } from "./deps.ts";
+import { openEdge, readAcmeSettings } from "./edge.ts";
 import { contextFileText, writeFirstContext } from "./first_context.ts";
 import { hideSecret, type Log } from "./log.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { type Notifier, openNotifier } from "./notify.ts";
+import { openBackend } from "./proxy/open.ts";
 import { openSealer } from "./secrets/mod.ts";
 import { Failure } from "./server/failure.ts";
 import { createHandler } from "./server/handler.ts";
@@ -68,6 +71,7 @@ export async function refuseEarly(config: Config, world: Pick<World, "now" | "ho
   if (!config.tls && !isLoopback(config.host) && config.apiToken === undefined && !await hasState(config.dataDir)) {
     throw tokenless();
   }
+  await readAcmeSettings(config.edge);
   const supplied = config.tlsCert !== undefined || config.tlsKey !== undefined;
   if (supplied) await checkTrust({ dataDir: config.dataDir, now: world.now }, trustOptions(config, world.hostname));
 }
@@ -130,7 +134,18 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   if (first.kind === "existing" && !first.active && !config.tls && !isLoopback(config.host)) throw tokenless();
   tellFirstToken(first, world);
 
-  const deps: Deps = { store, hasher, verifier, trust, metrics: createMetrics(), now };
+  const metrics = createMetrics();
+  const edge = await openEdge(config.edge, await readAcmeSettings(config.edge), {
+    store,
+    sealer,
+    now,
+    log,
+    metrics,
+    openBackend: (name) => openBackend(name, { log, folder: `${config.dataDir}/proxy` }),
+    network: systemDns(),
+  });
+  stack.use(edge);
+  const deps: Deps = { store, hasher, verifier, trust, metrics, edge, now };
   const listener = await startListening(config, deps, log);
   const url = `${config.tls ? "https" : "http"}://${hostPort(config.host, listener.port)}`;
   await hold.listening(url);
@@ -226,7 +241,7 @@ async function startListening(config: Config, deps: Deps, log: Log): Promise<Lis
 }
 
 /** Certificates stay alive and the audit trail bounded without anybody thinking of it. */
-function keepUp({ trust, store }: Deps, log: Log): AsyncDisposable {
+function keepUp({ trust, store, edge }: Deps, log: Log): AsyncDisposable {
   let work: Promise<unknown> = Promise.resolve();
   const run = (job: () => Promise<unknown>) => {
     work = work.then(job).catch((error) => log.error("upkeep failed", { cause: textOf(error) }));
@@ -234,6 +249,7 @@ function keepUp({ trust, store }: Deps, log: Log): AsyncDisposable {
   run(() => trimRecords(store));
   const timers = [
     setInterval(() => run(() => trust.tick()), TICK_MS),
+    setInterval(() => edge.tick(), TICK_MS),
     setInterval(() => run(() => trimRecords(store)), TRIM_MS),
   ];
   return {

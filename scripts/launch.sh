@@ -37,13 +37,17 @@ home=${HOME:-${USERPROFILE-}}
 data=${HELYOS_DATA_DIR:-${home:+$home/.helyos/data}}
 data=${data:-/var/lib/helyos}
 certificates=
+hook=
 named=${SSL_CERT_FILE-}$newline${SSL_CERT_DIR-}
 
 note() { # OPTION VALUE: an option of this program that names a path
   case $program$1 in
     daemon--data-dir) data=$2 ;;
-    daemon--tls-cert | daemon--tls-key) certificates=$certificates$newline$2 ;;
-    cli--ca-file | cli--token-file) named=$named$newline$2 ;;
+    daemon--tls-cert | daemon--tls-key | daemon--acme-ca-file | daemon--acme-eab-hmac-file)
+      certificates=$certificates$newline$2
+      ;;
+    daemon--acme-dns-hook) hook=$2 ;;
+    cli--ca-file | cli--token-file | cli--cert | cli--key) named=$named$newline$2 ;;
   esac
 }
 option=
@@ -56,7 +60,8 @@ for argument; do
   case $argument in
     --) break ;;
     --*=*) note "${argument%%=*}" "${argument#*=}" ;;
-    --data-dir | --tls-cert | --tls-key | --ca-file | --token-file) option=$argument ;;
+    --data-dir | --tls-cert | --tls-key | --ca-file | --token-file | --cert | --key) option=$argument ;;
+    --acme-ca-file | --acme-eab-hmac-file | --acme-dns-hook) option=$argument ;;
   esac
 done
 
@@ -105,6 +110,7 @@ while read -r entry kind names; do
       net-all | sys-all) continue ;;
       read-data | write-data) paths=$data ;;
       read-certificates) paths=$certificates ;;
+      run-dns-hook) paths=$hook ;;
       read-context) paths=$context ;;
       write-context) paths=$context$newline$backup ;; # the previous version, kept and never read
       read-first-run | write-first-run) paths=$companions ;;

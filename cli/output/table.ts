@@ -17,22 +17,30 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** Colours of a deployment's, pod's or node's status; whatever is not here is secondary. */
+/** Colours of a deployment's, pod's, node's, route's or certificate's status; whatever is not here is secondary. */
 const STATUS_ROLES: Readonly<Record<string, Role>> = {
   running: "green",
   ready: "green",
   active: "green",
+  served: "green",
+  ok: "green",
   pending: "cyan",
   creating: "cyan",
+  issued: "cyan",
   restarting: "yellow",
   degraded: "yellow",
   draining: "yellow",
+  no_upstream: "yellow",
+  warning: "yellow",
   failed: "red",
   crashloopbackoff: "red",
   notready: "red",
+  mismatch: "red",
+  problem: "red",
   stopped: "muted",
   stopping: "muted",
   suspended: "muted",
+  skipped: "muted",
 };
 
 /**

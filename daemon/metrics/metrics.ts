@@ -4,7 +4,7 @@
  * @module
  */
 import type { Meter } from "../server/handler.ts";
-import { Counter, exposition, Gauge, Histogram } from "./registry.ts";
+import { Counter, exposition, Gauge, Histogram, type Metric } from "./registry.ts";
 
 /** What is there to be counted now. */
 export interface Counts {
@@ -17,6 +17,8 @@ export interface Counts {
 export interface Metrics {
   /** Counts requests by method, path pattern and status: patterns, not paths, so that their number is bounded. */
   readonly meter: Meter;
+  /** Adds what a feature counts. */
+  add(metrics: readonly Metric[]): void;
   /** The Prometheus text. */
   text(counts: Counts): string;
 }
@@ -26,7 +28,7 @@ export function createMetrics(): Metrics {
   const requests = new Counter("helyos_http_requests_total", "Total HTTP requests");
   const durations = new Histogram("helyos_http_request_duration_seconds", "HTTP request duration in seconds");
   let counts: Counts = { nodes: 0, pods: 0, deployments: 0 };
-  const all = [
+  const all: Metric[] = [
     requests,
     durations,
     new Gauge("helyos_nodes_total", "Current number of cluster nodes", () => counts.nodes),
@@ -45,6 +47,9 @@ export function createMetrics(): Metrics {
         series.value++;
         duration.observe(seconds);
       };
+    },
+    add(metrics) {
+      all.push(...metrics);
     },
     text(now) {
       counts = now;

@@ -8,7 +8,8 @@
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Something the registry writes. */
-interface Metric {
+export interface Metric {
+  /** Its lines of the exposition. */
   lines(): string[];
 }
 
@@ -95,6 +96,20 @@ export class Gauge implements Metric {
 
   lines(): string[] {
     return [...heading(this, "gauge"), `${this.name} ${this.read()}`];
+  }
+}
+
+/** Values read when they are asked for, one for each combination of labels. */
+export class LabelledGauge implements Metric {
+  constructor(
+    readonly name: string,
+    readonly help: string,
+    readonly read: () => Iterable<readonly [labels: Readonly<Record<string, string>>, value: number]>,
+  ) {}
+
+  lines(): string[] {
+    const lines = Array.from(this.read(), ([labels, value]) => `${this.name}${labelText(labels)} ${value}`);
+    return [...heading(this, "gauge"), ...lines];
   }
 }
 

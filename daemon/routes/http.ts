@@ -1,19 +1,21 @@
 /**
- * Lists routes.
+ * The endpoints of routes.
  *
  * @module
  */
-import { listRoutes, type Route } from "@helyos/api";
-import { bind, type Binding } from "../server/bind.ts";
-import type { Store } from "../store/store.ts";
-import { ROUTES } from "./records.ts";
+import { createRoute, deleteRoute, listRoutes } from "@helyos/api";
+import { bind, type Binding, type Call } from "../server/bind.ts";
+import * as routes from "./routes.ts";
 
-/** Serves the listing of routes. */
-export function routeBindings({ store }: { readonly store: Store }): Binding[] {
+/** Serves routes. */
+export function routeBindings(deps: routes.RouteDeps): Binding[] {
   return [
-    bind(listRoutes, async ({ input }) => {
-      const routes = (await store.list<Route>(ROUTES)).map((entry) => entry.value);
-      return input.project === undefined ? routes : routes.filter((route) => route.project === input.project);
-    }),
+    bind(listRoutes, ({ input }) => routes.listRoutes(deps, input.project)),
+    bind(createRoute, (call) => routes.createRoute(deps, call.input, actor(call))),
+    bind(deleteRoute, (call) => routes.deleteRoute(deps, call.input.domain, actor(call))),
   ];
+}
+
+function actor(call: Call<unknown>): routes.Actor {
+  return { actor: call.caller!.name, address: call.address };
 }

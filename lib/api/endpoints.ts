@@ -4,11 +4,20 @@
  * @module
  */
 import { listAudit } from "./audit.ts";
+import {
+  deleteCertificate,
+  diagnoseCertificate,
+  importCertificate,
+  listCertificates,
+  readCertificate,
+  renewCertificate,
+} from "./certificates.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { createProject, deleteProject, listProjects, resumeProject, suspendProject } from "./projects.ts";
+import { createRoute, deleteRoute, listRoutes, readProxyConfig, updateProxyConfig } from "./routes.ts";
 import { readCa, readHealth, readMetrics, readOpenApi, readVersion } from "./system.ts";
 import { createToken, listTokens, revokeToken, rotateToken, whoami } from "./tokens.ts";
-import { listDeployments, listNodes, listPods, listRoutes } from "./workloads.ts";
+import { listDeployments, listNodes, listPods } from "./workloads.ts";
 
 /** Any operation, whatever it takes and answers. */
 // deno-lint-ignore no-explicit-any -- a list whose members differ in exactly that
@@ -35,5 +44,15 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   listPods,
   listNodes,
   listRoutes,
+  createRoute,
+  deleteRoute,
+  importCertificate,
+  listCertificates,
+  readCertificate,
+  renewCertificate,
+  deleteCertificate,
+  diagnoseCertificate,
+  readProxyConfig,
+  updateProxyConfig,
   listAudit,
 ];

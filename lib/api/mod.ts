@@ -17,6 +17,7 @@
  * @module
  */
 export * from "./audit.ts";
+export * from "./certificates.ts";
 export * from "./client.ts";
 export * from "./endpoint.ts";
 export * from "./endpoints.ts";
@@ -24,6 +25,7 @@ export * from "./failure.ts";
 export * from "./identity.ts";
 export * from "./openapi.ts";
 export * from "./projects.ts";
+export * from "./routes.ts";
 export * from "./system.ts";
 export * from "./tokens.ts";
 export * from "./version.ts";

@@ -1,5 +1,5 @@
 /**
- * Deployments, pods, nodes and routes on the wire.
+ * Deployments, pods and nodes on the wire.
  *
  * Their enum strings are closed sets: clients refuse a whole list for one unknown value.
  *
@@ -127,20 +127,6 @@ export interface Node {
   readonly joined_at: string;
 }
 
-/** A public domain and the deployment that answers on it. */
-export interface Route {
-  /** The domain. */
-  readonly domain: string;
-  /** The deployment's project. */
-  readonly project: string;
-  /** The deployment. */
-  readonly deployment: string;
-  /** Where its certificate comes from: none at all, ACME, or an import. */
-  readonly tls_mode: "none" | "auto" | "manual";
-  /** When it was added, RFC 3339. */
-  readonly created_at: string;
-}
-
 /** Narrows a listing to one project. */
 export interface ProjectFilter {
   /** Only this project's; absent for all. */
@@ -226,14 +212,6 @@ const nodeSchema: z.ZodType<Node> = z.object({
   joined_at: text,
 });
 
-const routeSchema: z.ZodType<Route> = z.object({
-  domain: text,
-  project: text,
-  deployment: text,
-  tls_mode: z.enum(["none", "auto", "manual"]),
-  created_at: text,
-});
-
 const filterSchema: z.ZodType<ProjectFilter> = z.object({ project: text.optional() });
 
 /** Every deployment. */
@@ -272,17 +250,4 @@ export const listNodes: Endpoint<Record<never, never>, Node[]> = {
   status: 200,
   answer: "json",
   output: z.array(nodeSchema),
-};
-
-/** Every route. */
-export const listRoutes: Endpoint<ProjectFilter, Route[]> = {
-  name: "route.list",
-  summary: "Routes by domain, of one project or all",
-  method: "GET",
-  path: "/api/v1/routes",
-  allow: ANY_SCOPE,
-  status: 200,
-  answer: "json",
-  input: filterSchema,
-  output: z.array(routeSchema),
 };

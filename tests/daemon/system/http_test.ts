@@ -12,7 +12,8 @@ async function open(ca?: OfferedCa) {
   const metrics = createMetrics();
   const caller = { name: "alice", scope: "read", tokenId: null } as const;
   // Listings and the daemon's own endpoints use only these
-  const deps = { store, metrics, trust: { mode: "off", ca }, now: () => new Date() } as unknown as Deps;
+  const edge = { routes: { fare: () => ({ status: "served", reason: null }) } };
+  const deps = { store, metrics, edge, trust: { mode: "off", ca }, now: () => new Date() } as unknown as Deps;
   const bindings = appBindings(deps);
   const handler = createHandler(bindings, { authenticate: () => caller, meter: metrics.meter, onError: () => {} });
   return {

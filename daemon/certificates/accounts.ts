@@ -1,0 +1,116 @@
+/**
+ * Accounts at CAs: one for each directory, made when it is first needed, its key sealed.
+ *
+ * @module
+ */
+import { AcmeClient } from "@helyos/acme";
+import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair } from "@helyos/pki";
+import type { Sealer } from "../secrets/mod.ts";
+import type { Guard, Store } from "../store/store.ts";
+import { accountKey, type StoredAccount } from "./records.ts";
+import type { AcmeSettings } from "./settings.ts";
+
+/** What accounts need. */
+export interface AccountDeps {
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly now: () => Date;
+  readonly settings: AcmeSettings;
+  /** Contact address; undefined while ACME is off. */
+  readonly email: () => string | undefined;
+}
+
+/** Making an account takes a few requests; who dies meanwhile holds others up no longer than this. */
+const LOCK_MS = 60_000;
+
+/** Registered clients, shared by all orders. */
+export class Accounts implements AsyncDisposable {
+  readonly #deps: AccountDeps;
+  readonly #clients = new Map<string, Promise<AcmeClient>>();
+
+  constructor(deps: AccountDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A client whose account is registered.
+   *
+   * @throws {AcmeError} If the CA refuses or cannot be reached.
+   */
+  client(directory: string): Promise<AcmeClient> {
+    let client = this.#clients.get(directory);
+    if (client === undefined) {
+      client = this.#open(directory);
+      this.#clients.set(directory, client);
+      client.catch(() => this.#clients.delete(directory));
+    }
+    return client;
+  }
+
+  /** The CA does not know the account any more: the next {@linkcode client} makes it anew, with the same key. */
+  async forget(directory: string): Promise<void> {
+    const client = this.#clients.get(directory);
+    this.#clients.delete(directory);
+    const entry = await this.#deps.store.get<StoredAccount>(await accountKey(directory));
+    if (entry?.value.url !== undefined) {
+      const { url: _, ...rest } = entry.value;
+      await this.#deps.store.commit([{ put: entry.key, value: rest }], [entry]);
+    }
+    await client?.then((one) => one[Symbol.asyncDispose](), () => {/* it never was */});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const clients = [...this.#clients.values()];
+    this.#clients.clear();
+    await Promise.allSettled(clients.map(async (client) => (await client)[Symbol.asyncDispose]()));
+  }
+
+  async #open(directory: string): Promise<AcmeClient> {
+    const { store, settings, now } = this.#deps;
+    const name = await accountKey(directory);
+    await using lock = await store.lock(name, { ttlMs: LOCK_MS, signal: AbortSignal.timeout(LOCK_MS) });
+    const entry = await store.get<StoredAccount>(name);
+    const { key, account, guard } = entry === undefined
+      ? await this.#newKey(directory, name)
+      : { key: await this.#unseal(name, entry.value), account: entry.value, guard: entry };
+    const client = new AcmeClient({
+      directoryUrl: directory,
+      accountKey: key,
+      now,
+      ...(account.url === undefined ? {} : { accountUrl: account.url }),
+      ...(settings.ca === undefined ? {} : { ca: settings.ca }),
+    });
+    if (account.url !== undefined) return client;
+    try {
+      const email = this.#deps.email();
+      const { meta } = await client.directory();
+      const bound = meta?.externalAccountRequired && settings.externalAccount;
+      const url = await client.register({
+        ...(email === undefined ? {} : { emails: [email] }),
+        ...(bound ? { externalAccount: bound } : {}),
+      });
+      await store.commit([{ put: name, value: { ...account, url } }], [lock.guard, guard]);
+      return client;
+    } catch (error) {
+      await client[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Stored before the account is made: after a crash the CA finds it again by its key. */
+  async #newKey(directory: string, name: string): Promise<{ key: KeyPair; account: StoredAccount; guard: Guard }> {
+    const { store, sealer } = this.#deps;
+    const key = await generateKeyPair();
+    const sealedKey = (await sealer.seal(name, new TextEncoder().encode(await exportPrivateKey(key)))).toBase64();
+    const account: StoredAccount = { directory, sealedKey };
+    await store.commit([{ put: name, value: account }], [{ key: name, revision: 0 }]);
+    const entry = await store.get<StoredAccount>(name);
+    if (entry?.value.sealedKey !== sealedKey) throw new Error(`the account of ${directory} was made twice at once`);
+    return { key, account, guard: entry };
+  }
+
+  async #unseal(name: string, account: StoredAccount): Promise<KeyPair> {
+    const clear = await this.#deps.sealer.open(name, Uint8Array.fromBase64(account.sealedKey));
+    return await importPrivateKey(new TextDecoder().decode(clear));
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * Keeps certificates alive: takes what is due from the index, a few at a time, one daemon at a time for each name.
+ *
+ * Nothing here counts on a timer having run: what is due is judged by the wall clock, so a machine that slept catches up.
+ *
+ * @module
+ */
+import { AcmeError } from "@helyos/acme";
+import { parseCertificates } from "@helyos/pki";
+import type { Entry, Lock } from "../store/store.ts";
+import {
+  certificateKey,
+  domainOfDue,
+  DUE,
+  dueUntil,
+  forgetPlan,
+  type Plan,
+  planKey,
+  type StoredCertificate,
+  storePlan,
+} from "./records.ts";
+import { isWanted, orderCertificate, type OrderDeps, type Progress, Superseded } from "./order.ts";
+import {
+  afterFailure,
+  askAgainAt,
+  chooseDirectory,
+  orderDue,
+  pausedUntil,
+  renewalAt,
+  watchDue,
+  wishOf,
+} from "./schedule.ts";
+
+/** What the keeper needs. */
+export interface KeeperDeps extends OrderDeps {
+  readonly log: KeeperLog;
+  /** Whether ACME is on. */
+  readonly enabled: () => boolean;
+  readonly meter: { attempt(domain: string): void; failure(domain: string): void };
+}
+
+/** Where the keeper says what it does. */
+export interface KeeperLog {
+  info(text: string, facts?: Record<string, unknown>): void;
+  warn(text: string, facts?: Record<string, unknown>): void;
+  error(text: string, facts?: Record<string, unknown>): void;
+}
+
+/** Orders at once. */
+const CONCURRENCY = 8;
+/** A daemon that died holds a name no longer than this. */
+const LOCK_MS = 60_000;
+/** How long to wait for another daemon that holds a name, before looking at others. */
+const LOCK_WAIT_MS = 1_000;
+/** How long to leave a name alone after something failed that could not even be stored. */
+const HOLD_MS = 60_000;
+/** Keys read from the index by one call. */
+const PAGE = 64;
+
+/** Works until it is closed. Closing stops orders where they are; they are taken up again by the next start. */
+export class CertificateKeeper implements AsyncDisposable {
+  readonly #deps: KeeperDeps;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Promise<void>>();
+  /** Names left alone for now, by the instant until which. */
+  readonly #held = new Map<string, number>();
+  #ticking: Promise<void> = Promise.resolve();
+  /** The look that has not begun yet: whoever asks for one meanwhile gets this. */
+  #queued: Promise<void> | undefined;
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(deps: KeeperDeps) {
+    this.#deps = deps;
+  }
+
+  /** Starts following the index, so that what becomes due now is done now. {@linkcode tick} does the rest. */
+  start(): void {
+    const changes = this.#deps.store.watch(DUE, this.#stopping.signal);
+    this.#following = (async () => {
+      for await (const _ of changes) void this.tick();
+    })();
+    void this.tick();
+  }
+
+  /** Begins what is due. Call it every few seconds. */
+  tick(): Promise<void> {
+    return this.#queued ??= this.#ticking = this.#ticking.then(async () => {
+      this.#queued = undefined;
+      try {
+        await this.#begin();
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        this.#deps.log.error("cannot look for certificates that are due", facts(error));
+      }
+    });
+  }
+
+  /** Waits until nothing that is due is left to begin, and what was begun has ended. */
+  async settled(): Promise<void> {
+    do {
+      await this.tick();
+      await Promise.all(this.#running.values());
+    } while (this.#running.size > 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#ticking;
+    await Promise.all([this.#following, ...this.#running.values()]);
+  }
+
+  async #begin(): Promise<void> {
+    const now = this.#deps.now();
+    for (const [domain, until] of this.#held) if (until <= now.getTime()) this.#held.delete(domain);
+    let after: string | undefined;
+    while (this.#running.size < CONCURRENCY && !this.#stopping.signal.aborted) {
+      const page = await this.#deps.store.list(DUE, {
+        limit: PAGE,
+        until: dueUntil(now),
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const { key } of page) {
+        const domain = domainOfDue(key);
+        if (this.#running.size >= CONCURRENCY) return;
+        if (!this.#running.has(domain) && !this.#held.has(domain)) this.#run(domain);
+      }
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.key;
+    }
+  }
+
+  #run(domain: string): void {
+    const work = this.#lookAfter(domain).catch((error) => {
+      if (this.#stopping.signal.aborted) return;
+      this.#held.set(domain, this.#deps.now().getTime() + HOLD_MS);
+      this.#deps.log.error(`cannot look after the certificate of ${domain}; trying again in a minute`, facts(error));
+    }).finally(() => {
+      this.#running.delete(domain);
+      if (!this.#stopping.signal.aborted) void this.tick();
+    });
+    this.#running.set(domain, work);
+  }
+
+  async #lookAfter(domain: string): Promise<void> {
+    const { store } = this.#deps;
+    const patience = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(LOCK_WAIT_MS)]);
+    let lock: Lock;
+    try {
+      lock = await store.lock(certificateKey(domain), { ttlMs: LOCK_MS, signal: patience });
+    } catch (error) {
+      if (!patience.aborted) throw error;
+      this.#held.set(domain, this.#deps.now().getTime() + LOCK_WAIT_MS); // another daemon is at it
+      return;
+    }
+    await using held = lock;
+    const lost = new AbortController();
+    const renewing = setInterval(() => held.renew().catch((error) => lost.abort(error)), LOCK_MS / 3);
+    try {
+      const [plan, certificate] = await Promise.all([
+        store.get<Plan>(planKey(domain)),
+        store.get<StoredCertificate>(certificateKey(domain)),
+      ]);
+      // Look again: another daemon may have done it while we waited
+      if (plan === undefined || new Date(plan.value.due) > this.#deps.now()) return;
+      const job = { plan, certificate, lock, signal: AbortSignal.any([this.#stopping.signal, lost.signal]) };
+      if (plan.value.kind === "watch") await this.#announce(job);
+      else if (!await isWanted(store, domain)) await this.#rest(job);
+      else await this.#keepAlive(job);
+    } finally {
+      clearInterval(renewing);
+    }
+  }
+
+  /** An import: nobody but its owner can renew it. */
+  async #announce({ plan, certificate, lock }: Job): Promise<void> {
+    const now = this.#deps.now();
+    if (certificate === undefined) return await this.#forget({ plan, lock });
+    const due = watchDue(certificate.value, now);
+    const days = Math.floor((Date.parse(certificate.value.notAfter) - now.getTime()) / 86_400_000);
+    if (await this.#replan({ plan, lock }, { ...plan.value, due: due.toISOString() })) {
+      this.#deps.log.warn(
+        days < 0
+          ? `the imported certificate of ${plan.value.domain} has expired; import a new one`
+          : `the imported certificate of ${plan.value.domain} ends in ${days} days; import a new one`,
+        { ends: certificate.value.notAfter },
+      );
+    }
+  }
+
+  /** No route wants it: keep it until it ends, in case the route comes back. */
+  async #rest({ plan, certificate, lock }: Job): Promise<void> {
+    const end = certificate && new Date(certificate.value.notAfter);
+    if (certificate === undefined || end === undefined || end <= this.#deps.now()) {
+      await this.#deps.store.commit(
+        [...forgetPlan(plan.value), ...(certificate ? [{ delete: certificate.key }] : [])],
+        [lock.guard, plan, ...(certificate ? [certificate] : [])],
+      );
+      return;
+    }
+    const { order: _, forced: __, ...rest } = plan.value;
+    await this.#replan({ plan, lock }, { ...rest, due: end.toISOString() });
+  }
+
+  async #keepAlive(job: Job): Promise<void> {
+    const { plan, certificate, lock } = job;
+    const { now, log, enabled, settings } = this.#deps;
+    const { domain } = plan.value;
+    if (!enabled()) {
+      this.#held.set(domain, now().getTime() + HOLD_MS);
+      return;
+    }
+    if (certificate !== undefined && !plan.value.forced && renewalAt(certificate.value, plan.value) > now()) {
+      if (askAgainAt(certificate.value, plan.value) <= now()) return await this.#askWish(job, certificate);
+      const { nextAttempt: _, ...rest } = plan.value;
+      return void await this.#replan({ plan, lock }, {
+        ...rest,
+        due: orderDue(rest, certificate.value, now()).toISOString(),
+      });
+    }
+    const directory = chooseDirectory(settings, plan.value, now());
+    if (directory === undefined) {
+      const until = pausedUntil(settings, plan.value)!.toISOString();
+      return void await this.#replan({ plan, lock }, { ...plan.value, nextAttempt: until, due: until });
+    }
+    await this.#order(job, directory);
+    if (plan.value.failures > 0) log.info(`${domain} has a certificate again`);
+  }
+
+  async #order({ plan, lock, signal }: Job, directory: string): Promise<void> {
+    const { log, meter, now, settings } = this.#deps;
+    const { domain } = plan.value;
+    const progress: Progress = { plan, directory };
+    meter.attempt(domain);
+    try {
+      const certificate = await orderCertificate(this.#deps, { plan, directory, lock, signal }, progress);
+      log.info(`got a certificate for ${domain}`, { ends: certificate.notAfter, issuer: certificate.issuer });
+    } catch (error) {
+      if (error instanceof Superseded || signal.aborted) return;
+      meter.failure(domain);
+      const failed = afterFailure(progress.plan.value, error, { directory: progress.directory, settings, now: now() });
+      log.warn(`no certificate for ${domain} yet`, { ...facts(error), next: failed.nextAttempt });
+      await this.#replan({ plan: progress.plan, lock }, failed);
+    }
+  }
+
+  async #askWish({ plan, lock }: Job, certificate: Entry<StoredCertificate>): Promise<void> {
+    const { accounts, now, log, settings } = this.#deps;
+    const { domain } = plan.value;
+    let info: Awaited<ReturnType<Awaited<ReturnType<typeof accounts.client>>["renewalInfo"]>>;
+    try {
+      const client = await accounts.client(certificate.value.directory ?? settings.directory);
+      info = await client.renewalInfo(parseCertificates(certificate.value.chainPem)[0]!.der);
+    } catch (error) {
+      // RFC 9773 §4.3.3: without an answer the certificate's own lifetime counts, or what was known
+      if (!(error instanceof AcmeError)) throw error;
+      log.info(`the CA did not say when to renew ${domain}`, facts(error));
+    }
+    const known = plan.value.wish?.fingerprint === certificate.value.fingerprint ? plan.value.wish : undefined;
+    const wish = info === undefined && known !== undefined
+      ? { ...known, askAgain: wishOf(certificate.value, undefined, now()).askAgain }
+      : wishOf(certificate.value, info, now());
+    if (wish.explanationUrl !== undefined && wish.explanationUrl !== known?.explanationUrl) {
+      log.warn(`the CA explains why ${domain} is to be renewed`, { at: wish.explanationUrl });
+    }
+    const next: Plan = { ...plan.value, wish };
+    await this.#replan({ plan, lock }, { ...next, due: orderDue(next, certificate.value, now()).toISOString() });
+  }
+
+  async #replan({ plan, lock }: Pick<Job, "plan" | "lock">, next: Plan): Promise<boolean> {
+    return await this.#deps.store.commit(storePlan(next, plan.value), [lock.guard, plan]);
+  }
+
+  async #forget({ plan, lock }: Pick<Job, "plan" | "lock">): Promise<void> {
+    await this.#deps.store.commit(forgetPlan(plan.value), [lock.guard, plan]);
+  }
+}
+
+interface Job {
+  readonly plan: Entry<Plan>;
+  readonly certificate: Entry<StoredCertificate> | undefined;
+  readonly lock: Lock;
+  readonly signal: AbortSignal;
+}
+
+function facts(error: unknown): { cause: string } {
+  return { cause: error instanceof Error ? error.message : String(error) };
+}

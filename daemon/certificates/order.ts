@@ -1,0 +1,219 @@
+/**
+ * One order, from key to stored certificate. What must survive a crash is stored before it is needed, so whoever takes it up again ends up
+ * with exactly one certificate.
+ *
+ * | died after | what the next one does |
+ * |---|---|
+ * | the key was stored | places an order for that key |
+ * | the order was placed, not stored | places another; the first one is never finalized and expires |
+ * | the order was stored | takes it up where it is |
+ * | it was finalized | fetches the certificate |
+ * | the certificate was stored | nothing: plan and certificate are one commit |
+ *
+ * @module
+ */
+import { AcmeError, certificateId, obtainCertificate, type Solver } from "@helyos/acme";
+import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair, parseCertificates } from "@helyos/pki";
+import { auditOperation } from "../audit/records.ts";
+import { routeKey, type StoredRoute } from "../routes/records.ts";
+import type { Sealer } from "../secrets/mod.ts";
+import type { Entry, Guard, Lock, Operation, Store } from "../store/store.ts";
+import type { Accounts } from "./accounts.ts";
+import { judgeCertificate } from "./judge.ts";
+import { certificateKey, type Plan, planKey, type StoredCertificate, storePlan } from "./records.ts";
+import { orderDue } from "./schedule.ts";
+import type { AcmeSettings } from "./settings.ts";
+
+/** What an order needs. */
+export interface OrderDeps {
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly now: () => Date;
+  readonly accounts: Pick<Accounts, "client" | "forget">;
+  readonly solvers: readonly Solver[];
+  readonly settings: AcmeSettings;
+}
+
+/** Which order. */
+export interface OrderRequest {
+  readonly plan: Entry<Plan>;
+  readonly directory: string;
+  readonly lock: Lock;
+  readonly signal: AbortSignal;
+}
+
+/** Somebody changed the plan meanwhile, for example by an import: what was ordered is not wanted any more. */
+export class Superseded extends Error {
+  override readonly name = "Superseded";
+}
+
+/** What was stored meanwhile, for whoever must go on after a failure. */
+export interface Progress {
+  plan: Entry<Plan>;
+  /** Where the last request went. */
+  directory: string;
+}
+
+/**
+ * Orders a certificate and stores it.
+ *
+ * @param progress Changed as the order moves on.
+ * @throws {AcmeError | StoreError | Superseded}
+ */
+export async function orderCertificate(
+  deps: OrderDeps,
+  request: OrderRequest,
+  progress: Progress,
+): Promise<StoredCertificate> {
+  const { domain } = request.plan.value;
+  const { directory } = request;
+  if (triesStagingFirst(deps.settings, request)) await rehearse(deps, request, progress);
+  progress.directory = directory;
+  const key = await keyOf(deps, request, progress);
+  const previous = await deps.store.get<StoredCertificate>(certificateKey(domain));
+  const replaces = previous?.value.source === "acme" && previous.value.directory === directory
+    ? replacedBy(previous.value)
+    : undefined;
+  const order = progress.plan.value.order;
+  const { chainPem } = await withAccount(deps, directory, (client) =>
+    obtainCertificate({
+      client,
+      names: [domain],
+      key,
+      solvers: deps.solvers,
+      signal: request.signal,
+      ...(deps.settings.profile === undefined ? {} : { profile: deps.settings.profile }),
+      ...(replaces === undefined ? {} : { replaces }),
+      ...(order?.url === undefined ? {} : { orderUrl: order.url }),
+      onOrder: (url) =>
+        savePlan(deps, request, progress, { ...progress.plan.value, order: { ...progress.plan.value.order!, url } }),
+    }));
+  request.signal.throwIfAborted();
+  return await storeIssued(deps, request, progress, { chainPem, key });
+}
+
+function triesStagingFirst(settings: AcmeSettings, { plan, directory }: OrderRequest): boolean {
+  const { failures, lastFailure, order } = plan.value;
+  // An order that can be taken up again costs nothing more; and after a failure of the CA itself there is nothing to try out
+  const ours = lastFailure !== undefined && !["unreachable", "unavailable", "internal"].includes(lastFailure.code);
+  return settings.staging !== undefined && directory === settings.directory && failures > 0 && ours &&
+    order?.url === undefined;
+}
+
+/** The same order where failures count for nothing. Its certificate is thrown away. */
+async function rehearse(deps: OrderDeps, { plan, signal }: OrderRequest, progress: Progress): Promise<void> {
+  progress.directory = deps.settings.staging!;
+  const key = await generateKeyPair();
+  await withAccount(
+    deps,
+    progress.directory,
+    (client) => obtainCertificate({ client, names: [plan.value.domain], key, solvers: deps.solvers, signal }),
+  );
+}
+
+/** Once more with a new account when the CA has forgotten ours, as one that was set up anew does. */
+async function withAccount<T>(
+  deps: OrderDeps,
+  directory: string,
+  use: (client: Awaited<ReturnType<Accounts["client"]>>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(await deps.accounts.client(directory));
+  } catch (error) {
+    if (!(error instanceof AcmeError && error.problem?.type === "accountDoesNotExist")) throw error;
+    await deps.accounts.forget(directory);
+    return await use(await deps.accounts.client(directory));
+  }
+}
+
+async function keyOf(deps: OrderDeps, request: OrderRequest, progress: Progress): Promise<KeyPair> {
+  const { domain, order } = progress.plan.value;
+  if (order?.directory === request.directory) {
+    const clear = await deps.sealer.open(planKey(domain), Uint8Array.fromBase64(order.sealedKey));
+    return await importPrivateKey(new TextDecoder().decode(clear));
+  }
+  const key = await generateKeyPair();
+  const sealedKey = await seal(deps.sealer, planKey(domain), await exportPrivateKey(key));
+  await savePlan(deps, request, progress, {
+    ...progress.plan.value,
+    order: { directory: request.directory, sealedKey },
+  });
+  return key;
+}
+
+async function savePlan(deps: OrderDeps, request: OrderRequest, progress: Progress, plan: Plan): Promise<void> {
+  await commit(deps.store, {
+    operations: storePlan(plan, progress.plan.value),
+    guards: [request.lock.guard, progress.plan],
+  });
+  const entry = await deps.store.get<Plan>(planKey(plan.domain));
+  if (entry === undefined) throw new Superseded();
+  progress.plan = entry;
+}
+
+async function storeIssued(
+  deps: OrderDeps,
+  request: OrderRequest,
+  progress: Progress,
+  issued: { readonly chainPem: string; readonly key: KeyPair },
+): Promise<StoredCertificate> {
+  const { domain } = request.plan.value;
+  const now = deps.now();
+  const judged = await judgeCertificate({ domain, certPem: issued.chainPem, key: issued.key, now });
+  const previous = await deps.store.get<StoredCertificate>(certificateKey(domain));
+  const certificate: StoredCertificate = {
+    domain,
+    source: "acme",
+    names: judged.names,
+    chainPem: judged.chainPem,
+    sealedKey: await seal(deps.sealer, certificateKey(domain), judged.keyPem),
+    issuer: judged.issuer,
+    fingerprint: judged.fingerprint,
+    notBefore: judged.notBefore.toISOString(),
+    notAfter: judged.notAfter.toISOString(),
+    storedAt: now.toISOString(),
+    directory: request.directory,
+  };
+  const { order: _, forced: __, nextAttempt: ___, lastFailure: ____, pauses: _____, wish: ______, ...rest } =
+    progress.plan.value;
+  const plan: Plan = { ...rest, failures: 0, spread: Math.random() };
+  const action = previous === undefined ? "certificate.issue" : "certificate.renew";
+  await commit(deps.store, {
+    operations: [
+      { put: certificateKey(domain), value: certificate },
+      ...storePlan({ ...plan, due: orderDue(plan, certificate, now).toISOString() }, progress.plan.value),
+      auditOperation(deps, { actor: "helyosd", action, target: domain, address: null }),
+    ],
+    guards: [
+      request.lock.guard,
+      progress.plan,
+      { key: certificateKey(domain), revision: previous?.revision ?? 0 },
+    ],
+  });
+  return certificate;
+}
+
+async function commit(
+  store: Store,
+  { operations, guards }: { readonly operations: readonly Operation[]; readonly guards: readonly Guard[] },
+): Promise<void> {
+  if (!await store.commit(operations, guards)) throw new Superseded();
+}
+
+/** Seals a PEM under a record's name. */
+export async function seal(sealer: Sealer, name: string, pem: string): Promise<string> {
+  return (await sealer.seal(name, new TextEncoder().encode(pem))).toBase64();
+}
+
+function replacedBy(certificate: StoredCertificate): string | undefined {
+  try {
+    return certificateId(parseCertificates(certificate.chainPem)[0]!.der);
+  } catch {
+    return undefined; // without an authority key identifier it cannot be named (RFC 9773 §4.1)
+  }
+}
+
+/** Whether a route wants this domain's certificate from ACME. */
+export async function isWanted(store: Store, domain: string): Promise<boolean> {
+  return (await store.get<StoredRoute>(routeKey(domain)))?.value.tls_mode === "auto";
+}

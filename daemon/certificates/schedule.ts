@@ -1,0 +1,142 @@
+/**
+ * When something is to be done about a certificate. Pure: the time comes in.
+ *
+ * @module
+ */
+import { AcmeError, nextAttempt, type RenewalInfo, renewalTime } from "@helyos/acme";
+import type { OrderFailure, Plan, StoredCertificate } from "./records.ts";
+import { type AcmeSettings, directoriesOf } from "./settings.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** How often the CA is asked for its wish when it does not say (RFC 9773 §4.3 leaves it to us). */
+const ASK_AGAIN_MS = 12 * HOUR_MS;
+
+/** Longest pause a CA can ask for. */
+const MAX_PAUSE_MS = 30 * DAY_MS;
+
+type Life = Pick<StoredCertificate, "notBefore" | "notAfter" | "fingerprint">;
+
+/** When a certificate is to be renewed: by the CA's wish if it has one, else by its own lifetime. */
+export function renewalAt(certificate: Life, plan: Pick<Plan, "spread" | "wish">): Date {
+  const { wish } = plan;
+  const info = wish?.fingerprint === certificate.fingerprint && wish.start !== undefined && wish.end !== undefined
+    ? { start: new Date(wish.start), end: new Date(wish.end) }
+    : undefined;
+  return renewalTime({
+    notBefore: new Date(certificate.notBefore),
+    notAfter: new Date(certificate.notAfter),
+    spread: plan.spread,
+    info,
+  });
+}
+
+/** When the CA is to be asked for its wish. */
+export function askAgainAt(certificate: Life & Pick<StoredCertificate, "storedAt">, plan: Plan): Date {
+  return plan.wish?.fingerprint === certificate.fingerprint
+    ? new Date(plan.wish.askAgain)
+    : new Date(Date.parse(certificate.storedAt) + plan.spread * ASK_AGAIN_MS);
+}
+
+/** The wish to store after the CA was asked; none came when `info` is undefined. */
+export function wishOf(certificate: Life, info: RenewalInfo | undefined, now: Date): NonNullable<Plan["wish"]> {
+  // RFC 9773 §4.3.2: Retry-After is kept, within a minute and a day
+  const asked = info?.retryAt === undefined
+    ? ASK_AGAIN_MS
+    : Math.min(Math.max(info.retryAt.getTime() - now.getTime(), 60_000), DAY_MS);
+  return {
+    fingerprint: certificate.fingerprint,
+    ...(info === undefined ? {} : { start: info.start.toISOString(), end: info.end.toISOString() }),
+    ...(info?.explanationUrl === undefined ? {} : { explanationUrl: info.explanationUrl }),
+    askAgain: new Date(now.getTime() + asked).toISOString(),
+  };
+}
+
+/** When a plan for ordering is due next. */
+export function orderDue(plan: Plan, certificate: StoredCertificate | undefined, now: Date): Date {
+  if (plan.nextAttempt !== undefined) return new Date(plan.nextAttempt);
+  if (certificate === undefined || plan.forced) return now;
+  const renewal = renewalAt(certificate, plan);
+  const ask = askAgainAt(certificate, plan);
+  return renewal < ask ? renewal : ask;
+}
+
+/** When an import is to be announced next: when 30 days or a third of its life are left, then daily. */
+export function watchDue(certificate: Life, now: Date): Date {
+  const end = Date.parse(certificate.notAfter);
+  const third = (end - Date.parse(certificate.notBefore)) / 3;
+  const first = end - Math.min(30 * DAY_MS, third);
+  return new Date(first > now.getTime() ? first : now.getTime() + DAY_MS);
+}
+
+/**
+ * Which CA to ask now: the first one, every other time after two failures the fallback, and never one that asked to be left alone.
+ *
+ * @returns The directory; undefined when every CA asked to be left alone.
+ */
+export function chooseDirectory(settings: AcmeSettings, plan: Plan, now: Date): string | undefined {
+  const free = directoriesOf(settings).filter((directory) => !isPaused(plan, directory, now));
+  const preferred = settings.fallback !== undefined && plan.failures >= 2 && plan.failures % 2 === 0
+    ? settings.fallback
+    : settings.directory;
+  return free.includes(preferred) ? preferred : free[0];
+}
+
+/** When the first of the CAs may be asked again. */
+export function pausedUntil(settings: AcmeSettings, plan: Plan): Date | undefined {
+  const ends = directoriesOf(settings).map((directory) => Date.parse(plan.pauses?.[directory] ?? ""));
+  const until = Math.min(...ends.map((end) => Number.isNaN(end) ? 0 : end));
+  return until > 0 ? new Date(until) : undefined;
+}
+
+function isPaused(plan: Plan, directory: string, now: Date): boolean {
+  const until = plan.pauses?.[directory];
+  return until !== undefined && new Date(until) > now;
+}
+
+/** Failures after which an order that was placed is still worth taking up again. */
+const PASSING: readonly string[] = ["unreachable", "unavailable", "rate_limited", "untrusted", "account", "internal"];
+
+/** The plan after an order failed at a CA. */
+export function afterFailure(
+  plan: Plan,
+  error: unknown,
+  at: { readonly directory: string; readonly settings: AcmeSettings; readonly now: Date },
+): Plan {
+  const { directory, settings, now } = at;
+  const failures = plan.failures + 1;
+  const asked = error instanceof AcmeError ? error.retryAt : undefined;
+  // What a server asks for is kept, but none can switch renewals off for good
+  const retryAt = asked && new Date(Math.min(asked.getTime(), now.getTime() + MAX_PAUSE_MS));
+  const pauses = Object.fromEntries(
+    Object.entries({
+      ...plan.pauses,
+      ...(retryAt !== undefined && retryAt > now ? { [directory]: retryAt.toISOString() } : {}),
+    }).filter(([, until]) => new Date(until) > now),
+  );
+  const failure = failureOf(error, directory, now);
+  const { order, forced: _, pauses: __, ...rest } = plan;
+  const kept = order !== undefined && PASSING.includes(failure.code) ? { order } : {};
+  const waiting: Plan = {
+    ...rest,
+    ...kept,
+    ...(Object.keys(pauses).length > 0 ? { pauses } : {}),
+    failures,
+    lastFailure: failure,
+  };
+  const next = nextAttempt({ failures, now, retryAt: pausedUntil(settings, waiting), spread: Math.random() })
+    .toISOString();
+  return { ...waiting, nextAttempt: next, due: next };
+}
+
+function failureOf(error: unknown, directory: string, now: Date): OrderFailure {
+  const known = error instanceof AcmeError ? error : undefined;
+  return {
+    at: now.toISOString(),
+    code: known?.code ?? "internal",
+    message: error instanceof Error ? error.message : String(error),
+    directory,
+    ...(known?.problem === undefined ? {} : { problem: known.problem }),
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Routes, certificates and proxy on a store in memory, against real pebble.
+ */
+import { type Edge, type EdgeDeps, openEdge } from "../../../daemon/edge.ts";
+import type { AcmeSettings } from "../../../daemon/certificates/settings.ts";
+import type { EdgeConfig } from "../../../daemon/config.ts";
+import type { Actor } from "../../../daemon/routes/routes.ts";
+import { createMetrics } from "../../../daemon/metrics/metrics.ts";
+import { openSealerWith } from "../../../daemon/secrets/seal.ts";
+import type { Sealer } from "../../../daemon/secrets/mod.ts";
+import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
+import type { Store } from "../../../daemon/store/store.ts";
+import type { Pebble } from "../../support/pebble.ts";
+import { TestProxy } from "../../support/test_proxy.ts";
+
+/** Who acts in tests. */
+export const BY: Actor = { actor: "tester", address: "127.0.0.1" };
+
+/** Everything a test touches. */
+export interface Bench extends AsyncDisposable {
+  readonly edge: Edge;
+  readonly proxy: TestProxy;
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly log: string[];
+  /** What functions of routes and certificates take. */
+  readonly deps: Pick<EdgeDeps, "store" | "now"> & Edge["routes"] & Edge["certificates"];
+  readonly metrics: () => string;
+}
+
+/** What may differ. */
+export interface BenchOptions {
+  readonly pebble?: Pebble;
+  readonly config?: Partial<EdgeConfig>;
+  readonly settings?: Partial<AcmeSettings>;
+  readonly now?: () => Date;
+  readonly store?: Store;
+  readonly sealer?: Sealer;
+  readonly proxy?: TestProxy;
+  readonly network?: EdgeDeps["network"];
+}
+
+/** Puts everything together. */
+export async function startBench(options: BenchOptions = {}): Promise<Bench> {
+  const { pebble } = options;
+  const now = options.now ?? (() => new Date());
+  const owned = options.store === undefined;
+  const store = options.store ?? await openSqliteStore(":memory:", { now });
+  const sealer = options.sealer ?? await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
+  const proxy = options.proxy ?? new TestProxy();
+  const log: string[] = [];
+  const say = (text: string, facts?: Record<string, unknown>) =>
+    void log.push(`${text} ${JSON.stringify(facts ?? {})}`);
+  const directory = pebble?.directoryUrl ?? "https://localhost:1/dir";
+  const config: EdgeConfig = {
+    httpListen: { host: "127.0.0.1", port: pebble?.httpPort ?? 0 },
+    httpsListen: { host: "127.0.0.1", port: 0 },
+    acmeDirectory: directory,
+    ...(pebble === undefined ? {} : { acmeEmail: "ops@example.com" }),
+    ...options.config,
+  };
+  const metrics = createMetrics();
+  const edge = await openEdge(
+    config,
+    { directory, ...(pebble === undefined ? {} : { ca: pebble.ca }), ...options.settings },
+    {
+      store,
+      sealer,
+      now,
+      log: { debug: say, info: say, warn: say, error: say } as EdgeDeps["log"],
+      metrics,
+      openBackend: () => Promise.resolve(proxy),
+      network: options.network ?? { addresses: () => Promise.resolve([]), caa: () => Promise.resolve([]) },
+    },
+  );
+  return {
+    edge,
+    proxy,
+    store,
+    sealer,
+    log,
+    deps: { store, now, ...edge.routes, ...edge.certificates },
+    metrics: () => metrics.text({ nodes: 0, pods: 0, deployments: 0 }),
+    async [Symbol.asyncDispose]() {
+      await edge[Symbol.asyncDispose]();
+      if (owned) await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Waits for a condition. */
+export async function until<T>(
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  what: string,
+): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
