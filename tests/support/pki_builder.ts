@@ -18,6 +18,7 @@ import {
   octetString,
   primitive,
   sequence,
+  sequenceOf,
   setOf,
   time,
   tlv,
@@ -305,7 +306,7 @@ export function crl(of: TestCrl): Uint8Array {
       name(of.issuer ?? "CA"),
       time(of.thisUpdate ?? new Date("2026-05-31T00:00:00Z")),
       ...(of.nextUpdate === null ? [] : [time(of.nextUpdate ?? new Date("2026-06-07T00:00:00Z"))]),
-      ...(revoked.length === 0 ? [] : [sequence(...revoked)]),
+      ...(revoked.length === 0 ? [] : [sequenceOf(revoked)]),
       constructed(0, sequence(...extensions)),
     ),
   );
