@@ -1,0 +1,249 @@
+/**
+ * What the commands that deploy have in common: orders, progress, the report.
+ *
+ * @module
+ */
+import type { OptionValues, Surroundings } from "../../command.ts";
+import { CliError } from "../../failure.ts";
+import { failure, success } from "../../output/message.ts";
+import { styleOf } from "../../output/style.ts";
+import { cut, visible } from "../../output/text.ts";
+import { outputStyle, sayJson, sayWarning } from "../../say.ts";
+import { type Ca, openCa } from "../ca.ts";
+import { fileInfo } from "../files.ts";
+import { type PairType, type PkiHome, pkiHome, registryPath } from "../home.ts";
+import { openRegistry, type Registry } from "../registry.ts";
+import { settleIfNeeded } from "../store.ts";
+import { inLanes } from "./crowd.ts";
+import { deploy, type Deployed } from "./deploy.ts";
+import { type Deployment, planDeployment } from "./deployment.ts";
+import { type Machines, machinesOf, SSH_OPTIONS } from "./machines.ts";
+
+/** Options of every command that deploys. */
+export const DEPLOY_OPTIONS = {
+  reload: {
+    summary: "Run certs.reload of the service on its host, and see by certs.probe that it took the certificate",
+  },
+  crl: { summary: "Also send the revocation list, crl.pem, beside the CA's certificate" },
+  ...SSH_OPTIONS,
+} as const;
+
+/** What {@linkcode DEPLOY_OPTIONS} become. */
+export type DeployOptionValues = OptionValues<typeof DEPLOY_OPTIONS>;
+
+/** One pair to deploy. */
+export interface DeployJob {
+  /** Whose. */
+  readonly service: string;
+  /** What for. */
+  readonly type: PairType;
+  /** Where to; without it, where the service runs. */
+  readonly machine?: string;
+}
+
+/** What the commands work with. */
+export interface Workshop {
+  /** The CA's files. */
+  readonly home: PkiHome;
+  /** The CA, without its key. */
+  readonly ca: Ca;
+  /** The registry. */
+  readonly registry: Registry;
+  /** Finds machines. */
+  readonly machines: Machines;
+}
+
+/**
+ * Opens CA and registry for a command that reaches other machines.
+ *
+ * @param surroundings The invocation.
+ * @param options What was typed.
+ * @returns What the command works with.
+ * @throws {CliError} If there is no CA or no registry.
+ */
+export async function openWorkshop(
+  { io }: Surroundings,
+  options: OptionValues<typeof SSH_OPTIONS>,
+): Promise<Workshop> {
+  const home = pkiHome(io);
+  await settleIfNeeded(home);
+  const [ca, registry] = await Promise.all([openCa(home), openRegistry(registryPath(io))]);
+  return { home, ca, registry, machines: machinesOf(registry, { options, io }) };
+}
+
+/** Services that a bulk command passes over, and why. */
+export interface Passed {
+  /** The service. */
+  readonly service: string;
+  /** Why. */
+  readonly reason: string;
+}
+
+/**
+ * The pairs there are, of the services of the registry that run somewhere.
+ *
+ * @param workshop CA and registry.
+ * @param types Which pairs.
+ * @returns What to deploy, and who is passed over.
+ */
+export async function jobsFor(
+  { home, registry }: Workshop,
+  types: readonly PairType[],
+): Promise<{ jobs: DeployJob[]; skipped: Passed[] }> {
+  const jobs: DeployJob[] = [];
+  const skipped: Passed[] = [];
+  for (const service of registry.serviceNames) {
+    for (const type of types) {
+      let stored = true;
+      try {
+        const { cert, key } = home.pair(service, type);
+        stored = await fileInfo(cert) !== undefined || await fileInfo(key) !== undefined;
+      } catch {
+        // A name that makes no sense fails when it is its turn.
+      }
+      if (stored) jobs.push({ service, type });
+      else skipped.push({ service, reason: `no ${type} certificate` });
+    }
+  }
+  return { jobs, skipped };
+}
+
+type Result =
+  & { readonly job: DeployJob; readonly deployment?: Deployment }
+  & (
+    | { readonly ok: true; readonly deployment: Deployment; readonly done: Deployed }
+    | { readonly ok: false; readonly error: CliError }
+  );
+
+/**
+ * Deploys, tells of it, and says how it went. One that fails stops no other.
+ *
+ * @param surroundings The invocation.
+ * @param options What was typed.
+ * @param run What to deploy; `single` if the failure of one is the failure of the command.
+ * @returns The exit code.
+ * @throws {CliError} If one failed.
+ */
+export async function deployAndReport(
+  surroundings: Surroundings,
+  options: DeployOptionValues,
+  run: {
+    readonly workshop: Workshop;
+    readonly jobs: readonly DeployJob[];
+    readonly skipped?: readonly Passed[];
+    readonly single?: boolean;
+  },
+): Promise<number> {
+  const { io, globals } = surroundings;
+  const { workshop: { home, ca, registry, machines }, jobs, skipped = [], single = false } = run;
+  for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
+  const results: Result[] = [];
+  const told = teller(surroundings, { total: jobs.length, tellsFailures: !single });
+  const attempt = async (job: DeployJob): Promise<void> => {
+    let deployment: Deployment | undefined;
+    let result: Result;
+    try {
+      deployment = await planDeployment({ ...job, registry, ca, crl: options.crl, now: io.now() });
+      const done = await deploy(deployment, { machines, home, reload: options.reload });
+      result = { ok: true, job, deployment, done };
+    } catch (error) {
+      result = { ok: false, job, error: asFailure(error), ...(deployment ? { deployment } : {}) };
+    }
+    results.push(result);
+    told.step(result);
+  };
+  await inLanes(jobs, (job) => job.machine ?? machineOf(registry, job.service), attempt);
+  told.end();
+  const failed = results.filter((result) => !result.ok);
+  if (single && failed[0] !== undefined) throw failed[0].error;
+  const inOrder = jobs.map((job) => results.find((result) => result.job === job)!);
+  if (globals.json) {
+    const [only] = inOrder;
+    sayJson(
+      surroundings,
+      single && only !== undefined ? factsOf(only) : {
+        deployed: inOrder.filter(({ ok }) => ok).map(factsOf),
+        failed: inOrder.filter(({ ok }) => !ok).map(factsOf),
+        skipped,
+      },
+    );
+    return failed.length > 0 ? 1 : 0;
+  }
+  if (!single) {
+    io.stdout.write(`${results.length - failed.length} deployed, ${failed.length} failed, ${skipped.length} skipped\n`);
+  }
+  if (failed.length === 0) return 0;
+  const names = [...new Set(failed.map(({ job }) => job.service))].join(", ");
+  throw new CliError(`could not deploy ${failed.length} of ${results.length}: ${names}`, { code: "some_failed" });
+}
+
+function machineOf(registry: Registry, service: string): string {
+  try {
+    return registry.service(service).currentHost ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Whatever was thrown, as a failure of one item.
+ *
+ * @param error What was thrown.
+ * @returns The failure.
+ */
+export function asFailure(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  return new CliError(error instanceof Error ? error.message : String(error), { code: "internal", cause: error });
+}
+
+function factsOf(result: Result): Record<string, unknown> {
+  const { job: { service, type, machine } } = result;
+  if (!result.ok) {
+    const { message, code, hint } = result.error;
+    const where = result.deployment?.machine ?? machine;
+    return { service, type, ...(where ? { machine: where } : {}), error: message, code, ...(hint ? { hint } : {}) };
+  }
+  const { deployment, done } = result;
+  return {
+    service,
+    type,
+    machine: deployment.machine,
+    folder: deployment.folder,
+    files: deployment.files.map(({ to }) => to),
+    sha256: deployment.sha256,
+    reloaded: done.reloaded,
+    ...(done.served === undefined ? {} : { served: done.served }),
+  };
+}
+
+function teller(
+  surroundings: Surroundings,
+  { total, tellsFailures }: { readonly total: number; readonly tellsFailures: boolean },
+): { step(result: Result): void; end(): void } {
+  const { io, globals } = surroundings;
+  const [out, err] = [outputStyle(surroundings), styleOf(io.stderr, io)];
+  const counts = !globals.json && io.stderr.isTerminal && total > 1;
+  let count = 0;
+  return {
+    step(result) {
+      count++;
+      if (globals.json) return;
+      if (counts) io.stderr.write("\r\x1b[K");
+      const { service, type } = result.job;
+      if (!result.ok) {
+        if (tellsFailures) io.stderr.write(failure(err, `${service}: ${result.error.message}`, result.error.hint));
+      } else {
+        const { deployment, done } = result;
+        const further = [done.reloaded ? "reloaded" : "", done.served ? "seen to be served" : ""].filter(Boolean);
+        const tail = further.length > 0 ? ` (${further.join(", ")})` : "";
+        io.stdout.write(
+          success(out, `${service}: ${type} certificate in ${deployment.machine}:${deployment.folder}${tail}`),
+        );
+      }
+      if (counts && count < total) io.stderr.write(cut(visible(`${count}/${total} ${service}`), io.stderr.columns - 1));
+    },
+    end() {
+      if (counts) io.stderr.write("\r\x1b[K");
+    },
+  };
+}
