@@ -40,10 +40,10 @@ export interface Order {
   readonly type: PairType;
   /** The names; a function, so that one service that makes no sense is its own failure. */
   readonly names: LeafNames | (() => LeafNames);
-  /** How long it lives; for the whole run, when left out. */
-  readonly lifetimeSeconds?: number;
-  /** The kind of key; for the whole run, when left out. */
-  readonly algorithm?: KeyAlgorithm;
+  /** How long it lives; as the run says, when left out. */
+  readonly lifetimeSeconds?: number | undefined;
+  /** The kind of key; as the run says, when left out. */
+  readonly algorithm?: KeyAlgorithm | undefined;
 }
 
 /** What came of an order. */
