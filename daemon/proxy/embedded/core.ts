@@ -1,0 +1,193 @@
+/**
+ * The proxy itself: two ports, a table of sites, a table of certificates, and everybody who is connected.
+ *
+ * @module
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
+import type { Site } from "../backend.ts";
+import { CertificateTable } from "./certificates.ts";
+import { type Arrival, type Serving, VisitorConnection } from "./connection.ts";
+import type { Limits } from "./limits.ts";
+import { Port } from "./port.ts";
+import type { Change, FailedSite, PortsStatus } from "./protocol.ts";
+import { ServedSite, SiteTable } from "./table.ts";
+import { UpstreamPool } from "./upstream.ts";
+
+/** How often deadlines are looked at: they are late by no more. */
+const TICK_MS = 250;
+
+/** A proxy in this thread. */
+export class ProxyCore implements Serving, AsyncDisposable {
+  readonly limits: Limits;
+  readonly #sites: SiteTable;
+  readonly #certificates = new CertificateTable();
+  readonly #connections = new Set<VisitorConnection>();
+  readonly #http: Port;
+  readonly #https: Port;
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #handshakes = 0;
+  #challenges: { key: string; site: ServedSite; pool: UpstreamPool } | undefined;
+  #emptied: (() => void) | undefined;
+  isStopping = false;
+
+  /**
+   * @param limits Its bounds.
+   * @param onPorts Called when a port has been bound or lost.
+   */
+  constructor(limits: Limits, onPorts: (ports: PortsStatus) => void) {
+    this.limits = limits;
+    this.#sites = new SiteTable(limits);
+    const onStatus = () => onPorts(this.ports);
+    this.#http = new Port({ limits, onStatus, make: () => this.#plainServer() });
+    this.#https = new Port({ limits, onStatus, make: () => this.#tlsServer() });
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get version(): number {
+    return this.#sites.version;
+  }
+
+  get challenges(): ServedSite | undefined {
+    return this.#challenges?.site;
+  }
+
+  get httpsPort(): number {
+    return this.#https.status.bound?.port ?? 443;
+  }
+
+  /** Where it listens. */
+  get ports(): PortsStatus {
+    return { http: this.#http.status, https: this.#https.status };
+  }
+
+  find(host: string): ServedSite | undefined {
+    return this.#sites.find(host);
+  }
+
+  /**
+   * Takes over what is different now. Connections that are open stay so.
+   *
+   * @returns The sites among those put, or among those whose certificate was put, that cannot be served.
+   */
+  async change(change: Change): Promise<FailedSite[]> {
+    await this.#certificates.change(change.putCertificates, []);
+    const challengeKey = `${change.challenges.host} ${change.challenges.port}`;
+    if (this.#challenges?.key !== challengeKey) {
+      this.#challenges?.pool.close();
+      const pool = new UpstreamPool(change.challenges, this.limits);
+      this.#challenges = { key: challengeKey, pool, site: new ServedSite(challengeSite(change), [pool]) };
+    }
+    this.#sites.change(change.putSites, change.dropDomains);
+    await this.#certificates.change([], change.dropCertificates);
+    if (change.dropDomains.length > 0) this.#closeTunnels(new Set(change.dropDomains));
+    const wanted = this.#sites.size > 0;
+    const needsTls = wanted && this.#sites.some((site) => site.tls !== "none");
+    await Promise.all([
+      this.#http.want(wanted ? change.httpListen : undefined, change.sharePorts),
+      this.#https.want(needsTls ? change.httpsListen : undefined, change.sharePorts),
+    ]);
+    if (!wanted) { for (const connection of this.#connections) connection.stop(); }
+    return this.#failed();
+  }
+
+  #failed(): FailedSite[] {
+    const failed: FailedSite[] = [];
+    for (const { domain, tls } of this.#sites.all()) {
+      const reason = tls === "none" ? undefined : this.#certificates.flaw(tls.certificateId);
+      if (reason !== undefined) failed.push({ domain, reason });
+    }
+    return failed;
+  }
+
+  #closeTunnels(domains: ReadonlySet<string>): void {
+    for (const connection of this.#connections) {
+      const domain = connection.tunnelDomain;
+      if (domain !== undefined && domains.has(domain)) connection.stop();
+    }
+  }
+
+  #plainServer(): Server {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.#welcome(socket, { secure: false, serverName: "" });
+    });
+    return server;
+  }
+
+  #tlsServer(): Server {
+    const server = createTlsServer({
+      allowHalfOpen: true,
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["http/1.1"],
+      handshakeTimeout: this.limits.handshakeMs,
+      SNICallback: (name, done) => {
+        const context = this.#contextFor(name);
+        if (context === undefined) done(new Error("unknown name"));
+        else done(null, context);
+      },
+    }, (socket: TLSSocket) => {
+      this.#handshakes--;
+      const name = (socket as { servername?: string | false }).servername;
+      this.#welcome(socket, { secure: true, serverName: typeof name === "string" ? nameOf(name) : "" });
+    });
+    server.on("connection", (socket: Socket) => {
+      if (this.#handshakes + this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+      this.#handshakes++;
+    });
+    server.on("tlsClientError", (_error: Error, socket: Socket) => {
+      this.#handshakes--;
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #contextFor(serverName: string): SecureContext | undefined {
+    const site = this.#sites.find(nameOf(serverName))?.site;
+    return site === undefined || site.tls === "none" ? undefined : this.#certificates.context(site.tls.certificateId);
+  }
+
+  #welcome(socket: Socket, arrival: Arrival): void {
+    if (this.isStopping || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+    socket.setNoDelay(true);
+    this.#connections.add(new VisitorConnection(socket, this, arrival));
+  }
+
+  closed(connection: VisitorConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#emptied?.();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.tick(now);
+    this.#sites.sweep(now);
+    this.#challenges?.pool.sweep(now);
+  }
+
+  /** Stops: no new connections, open requests end within the grace. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.isStopping = true;
+    await Promise.all([this.#http.want(undefined, false), this.#https.want(undefined, false)]);
+    for (const connection of this.#connections) connection.stop();
+    if (this.#connections.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#emptied = resolve;
+      const timer = setTimeout(resolve, this.limits.graceMs);
+      await promise;
+      clearTimeout(timer);
+    }
+    clearInterval(this.#ticker);
+    for (const connection of this.#connections) connection.abort();
+    this.#sites.close();
+    this.#challenges?.pool.close();
+  }
+}
+
+function challengeSite({ challenges }: Change): Site {
+  return { domain: "", upstreams: [challenges], tls: "none", redirectToHttps: false };
+}
+
+function nameOf(serverName: string): string {
+  const name = serverName.toLowerCase();
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}
