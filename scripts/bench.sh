@@ -5,6 +5,7 @@ set -eu
 
 cd "$(dirname -- "$0")/.."
 deno=${HELYOS_DENO:-deno}
+sh scripts/install_tools.sh --bench
 [ $# -gt 0 ] || set -- $(for file in bench/*.ts; do basename "$file" .ts; done)
 for name; do
   [ -f "bench/$name.ts" ] || { echo "bench: there is no bench/$name.ts" >&2 && exit 2; }

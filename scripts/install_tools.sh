@@ -3,7 +3,7 @@
 #
 # What cannot be installed (no root, no apt-get, no Go) is named, and the tests that need it are skipped and counted;
 # with CI set a missing tool is a failure of the test that needs it. Peers go to HELYOS_PEERS, by default
-# ~/.cache/helyos/peers, and are built once.
+# ~/.cache/helyos/peers, and are built once. With --bench the peers that only benchmarks use are built, too.
 set -eu
 
 scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
@@ -47,7 +47,9 @@ if [ -n "$missing" ]; then
 fi
 
 if has go; then
-  for folder in "$scripts"/peers/*/; do
+  folders=$(printf '%s\n' "$scripts"/peers/*/)
+  [ "${1-}" != --bench ] || folders="$folders $(printf '%s\n' "$scripts"/bench_peers/*/)"
+  for folder in $folders; do
     [ -d "$folder" ] || continue
     name=$(basename "$folder")
     # A stamp of the pins, so that a changed version is built again and an unchanged one never is.

@@ -47,7 +47,32 @@ note() { # OPTION VALUE: an option of this program that names a path
       certificates=$certificates$newline$2
       ;;
     daemon--acme-dns-hook) hook=$2 ;;
-    cli--ca-file | cli--token-file | cli--cert | cli--key) named=$named$newline$2 ;;
+    cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file) named=$named$newline$2 ;;
+    certs--out) answer=$2$newline$2.tmp ;;
+  esac
+}
+
+answer=
+address=
+words=0
+subcommand=
+word() { # WORD: what is no option. `helyos certs …` is a program of its own, and its words may name files and an address.
+  case $program$words$subcommand in
+    cli0) [ "$1" != certs ] || program=certs named='' ;;
+    certs1) subcommand=$1 ;;
+    certs2inspect)
+      named=$1
+      note_address "$1"
+      ;;
+    certs2verify | certs2sign) named=$named$newline$1 ;;
+  esac
+  words=$((words + 1))
+}
+note_address() { # TEXT: what Deno would not take for an address is none
+  case $1 in
+    *[!A-Za-z0-9._:[-]*[!A-Za-z0-9._:-]* | *:*[!0-9]) return ;;
+    \[*]:[0-9]* | [A-Za-z0-9]*:[0-9]*) ;;
+    *) return ;;
   esac
 }
 option=
