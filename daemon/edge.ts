@@ -33,6 +33,8 @@ export interface EdgeDeps {
   readonly metrics: Metrics;
   /** Starts a proxy. */
   readonly openBackend: (name: BackendName) => Promise<ProxyBackend>;
+  /** How long a daemon that died keeps a name from others; for tests. */
+  readonly lockMs?: number;
   /** What the doctor may ask of the network. */
   readonly network: Pick<Surroundings, "addresses" | "caa">;
 }
@@ -96,13 +98,14 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
     ),
   );
   const enabled = () => choice.acmeEmail !== undefined;
-  const accounts = stack.use(new Accounts({ store, sealer, now, settings, email: () => choice.acmeEmail }));
+  const lock = deps.lockMs === undefined ? {} : { lockMs: deps.lockMs };
+  const accounts = stack.use(new Accounts({ store, sealer, now, settings, email: () => choice.acmeEmail, ...lock }));
   const meter = createCertificateMeter({ ends: () => proxy.ends(), seen: (domain) => proxy.seen(domain) });
   deps.metrics.add(meter.metrics);
   const http = challenges.solver(() => proxy.status());
   const dns = config.acmeDnsHook === undefined ? [] : [dnsHookSolver({ program: config.acmeDnsHook })];
   const solvers: readonly Solver[] = [http, ...dns];
-  const keeperDeps: KeeperDeps = { store, sealer, now, accounts, solvers, settings, log, enabled, meter };
+  const keeperDeps: KeeperDeps = { store, sealer, now, accounts, solvers, settings, log, enabled, meter, ...lock };
   const keeper = stack.use(new CertificateKeeper(keeperDeps));
   keeper.start();
   choice.onChange(() => {

@@ -16,11 +16,16 @@ export interface AccountDeps {
   readonly sealer: Sealer;
   readonly now: () => Date;
   readonly settings: AcmeSettings;
+  /**
+   * How long a daemon that died while making an account holds others up.
+   * @default {60000}
+   */
+  readonly lockMs?: number;
   /** Contact address; undefined while ACME is off. */
   readonly email: () => string | undefined;
 }
 
-/** Making an account takes a few requests; who dies meanwhile holds others up no longer than this. */
+/** Making an account takes a few requests. */
 const LOCK_MS = 60_000;
 
 /** Registered clients, shared by all orders. */
@@ -68,7 +73,10 @@ export class Accounts implements AsyncDisposable {
   async #open(directory: string): Promise<AcmeClient> {
     const { store, settings, now } = this.#deps;
     const name = await accountKey(directory);
-    await using lock = await store.lock(name, { ttlMs: LOCK_MS, signal: AbortSignal.timeout(LOCK_MS) });
+    await using lock = await store.lock(name, {
+      ttlMs: this.#deps.lockMs ?? LOCK_MS,
+      signal: AbortSignal.timeout(LOCK_MS),
+    });
     const entry = await store.get<StoredAccount>(name);
     const { key, account, guard } = entry === undefined
       ? await this.#newKey(directory, name)

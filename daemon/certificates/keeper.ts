@@ -36,6 +36,11 @@ export interface KeeperDeps extends OrderDeps {
   readonly log: KeeperLog;
   /** Whether ACME is on. */
   readonly enabled: () => boolean;
+  /**
+   * How long a daemon that died keeps a name from others.
+   * @default {20000}
+   */
+  readonly lockMs?: number;
   readonly meter: { attempt(domain: string): void; failure(domain: string): void };
 }
 
@@ -48,8 +53,7 @@ export interface KeeperLog {
 
 /** Orders at once. */
 const CONCURRENCY = 8;
-/** A daemon that died holds a name no longer than this. */
-const LOCK_MS = 60_000;
+const LOCK_MS = 20_000;
 /** How long to wait for another daemon that holds a name, before looking at others. */
 const LOCK_WAIT_MS = 1_000;
 /** How long to leave a name alone after something failed that could not even be stored. */
@@ -142,11 +146,11 @@ export class CertificateKeeper implements AsyncDisposable {
   }
 
   async #lookAfter(domain: string): Promise<void> {
-    const { store } = this.#deps;
+    const { store, lockMs: ttlMs = LOCK_MS } = this.#deps;
     const patience = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(LOCK_WAIT_MS)]);
     let lock: Lock;
     try {
-      lock = await store.lock(certificateKey(domain), { ttlMs: LOCK_MS, signal: patience });
+      lock = await store.lock(certificateKey(domain), { ttlMs, signal: patience });
     } catch (error) {
       if (!patience.aborted) throw error;
       this.#held.set(domain, this.#deps.now().getTime() + LOCK_WAIT_MS); // another daemon is at it
@@ -154,7 +158,7 @@ export class CertificateKeeper implements AsyncDisposable {
     }
     await using held = lock;
     const lost = new AbortController();
-    const renewing = setInterval(() => held.renew().catch((error) => lost.abort(error)), LOCK_MS / 3);
+    const renewing = setInterval(() => held.renew().catch((error) => lost.abort(error)), ttlMs / 3);
     try {
       const [plan, certificate] = await Promise.all([
         store.get<Plan>(planKey(domain)),

@@ -21,7 +21,7 @@ import type { Entry, Guard, Lock, Operation, Store } from "../store/store.ts";
 import type { Accounts } from "./accounts.ts";
 import { judgeCertificate } from "./judge.ts";
 import { certificateKey, type Plan, planKey, type StoredCertificate, storePlan } from "./records.ts";
-import { orderDue } from "./schedule.ts";
+import { firstDue } from "./schedule.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 /** What an order needs. */
@@ -181,7 +181,7 @@ async function storeIssued(
   await commit(deps.store, {
     operations: [
       { put: certificateKey(domain), value: certificate },
-      ...storePlan({ ...plan, due: orderDue(plan, certificate, now).toISOString() }, progress.plan.value),
+      ...storePlan({ ...plan, due: firstDue(plan, certificate, now).toISOString() }, progress.plan.value),
       auditOperation(deps, { actor: "helyosd", action, target: domain, address: null }),
     ],
     guards: [

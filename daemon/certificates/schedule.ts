@@ -62,6 +62,14 @@ export function orderDue(plan: Plan, certificate: StoredCertificate | undefined,
   return renewal < ask ? renewal : ask;
 }
 
+/** When a certificate that was just issued is due: never at once, or a clock that runs ahead would have one ordered after the other. */
+export function firstDue(plan: Plan, certificate: StoredCertificate, now: Date): Date {
+  const due = orderDue(plan, certificate, now);
+  if (due > now) return due;
+  const life = Date.parse(certificate.notAfter) - Date.parse(certificate.notBefore);
+  return new Date(now.getTime() + Math.min(DAY_MS, life / 4));
+}
+
 /** When an import is to be announced next: when 30 days or a third of its life are left, then daily. */
 export function watchDue(certificate: Life, now: Date): Date {
   const end = Date.parse(certificate.notAfter);

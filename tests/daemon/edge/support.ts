@@ -37,6 +37,7 @@ export interface BenchOptions {
   readonly store?: Store;
   readonly sealer?: Sealer;
   readonly proxy?: TestProxy;
+  readonly lockMs?: number;
   readonly network?: EdgeDeps["network"];
 }
 
@@ -70,6 +71,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       log: { debug: say, info: say, warn: say, error: say } as EdgeDeps["log"],
       metrics,
       openBackend: () => Promise.resolve(proxy),
+      ...(options.lockMs === undefined ? {} : { lockMs: options.lockMs }),
       network: options.network ?? { addresses: () => Promise.resolve([]), caa: () => Promise.resolve([]) },
     },
   );

@@ -1,0 +1,398 @@
+/**
+ * Orders that go wrong: CAs that are down, refuse, forget or want patience, and daemons that die.
+ */
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import type { DomainCertificate } from "@helyos/api";
+import * as certificates from "../../../daemon/certificates/certificates.ts";
+import { DUE, type Plan, planKey } from "../../../daemon/certificates/records.ts";
+import { createRoute } from "../../../daemon/routes/routes.ts";
+import { openSealerWith } from "../../../daemon/secrets/seal.ts";
+import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
+import { type Store, StoreError } from "../../../daemon/store/store.ts";
+import { startFaults } from "../../support/acme_faults.ts";
+import { startPebble } from "../../support/pebble.ts";
+import { TestProxy } from "../../support/test_proxy.ts";
+import { temporaryFolder } from "../../support/process.ts";
+import { lacking } from "../../support/tools.ts";
+import { type Bench, BY, startBench, until } from "./support.ts";
+
+const ignore = lacking("pebble", "pebble-challtestsrv");
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+const add = (bench: Bench, domain: string) =>
+  createRoute(bench.deps, { domain, project: "shop", deployment: "api", tls_mode: "auto" }, BY);
+
+async function one(bench: Bench, domain?: string): Promise<DomainCertificate> {
+  const all = await certificates.listCertificates(bench.deps);
+  return all.find((certificate) => domain === undefined || certificate.domain === domain)!;
+}
+
+const plan = async (bench: Bench, domain: string) => (await bench.store.get<Plan>(planKey(domain)))!.value;
+
+/** A clock that the test moves. */
+function clock(): { now: () => Date; pass: (ms: number) => void; set: (at: Date) => void } {
+  let offset = 0;
+  return {
+    now: () => new Date(Date.now() + offset),
+    pass: (ms) => offset += ms,
+    set: (at) => offset = at.getTime() - Date.now(),
+  };
+}
+
+Deno.test({
+  name: "a CA that is down for a week is asked after 1, 10 and 100 minutes, then daily, and answers in the end",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    pebble.pause();
+    const time = clock();
+    await using bench = await startBench({ pebble, now: time.now });
+    await add(bench, "down.example.com");
+    const pauses: number[] = [];
+    const end = time.now().getTime() + 7 * DAY_MS;
+    while (time.now().getTime() < end) {
+      await bench.edge.keeper.settled();
+      const { next_attempt, failures, last_error, state } = await one(bench);
+      equal(failures, pauses.length + 1);
+      equal(state, "failed");
+      match(last_error!, /Cannot reach the CA's server/);
+      pauses.push((Date.parse(next_attempt!) - time.now().getTime()) / MINUTE_MS);
+      time.set(new Date(Date.parse(next_attempt!) + 1000));
+    }
+    for (const [index, wanted] of [1, 10, 100, 1440, 1440, 1440].entries()) {
+      ok(
+        pauses[index]! >= wanted * 0.99 && pauses[index]! <= wanted * 1.26,
+        `pause ${index}: ${pauses[index]} minutes`,
+      );
+    }
+    ok(pauses.length <= 11, `${pauses.length} attempts in a week`);
+    await pebble.restart();
+    await bench.edge.keeper.settled();
+    const served = await until(async () => (await one(bench)).state === "served" && one(bench), "service");
+    deepEqual([served.failures, served.last_error, served.next_attempt], [0, null, null]);
+  },
+});
+
+Deno.test({
+  name: "a wrong answer to the challenge fails the order, says why, and counts over a restart",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = clock();
+    await using store = await openSqliteStore(":memory:", { now: time.now });
+    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
+    const lying = () => Object.assign(new TestProxy(), { lie: "something else" });
+    {
+      await using bench = await startBench({ pebble, now: time.now, store, sealer, proxy: lying() });
+      await add(bench, "lie.example.com");
+      await bench.edge.keeper.settled();
+      const { failures, last_error, state } = await one(bench);
+      deepEqual([failures, state], [1, "failed"]);
+      match(last_error!, /Cannot prove lie.example.com/);
+      match(bench.metrics(), /helyos_certificate_failures_total\{domain="lie.example.com"\} 1/);
+      const findings = await import("../../../daemon/certificates/doctor.ts")
+        .then(({ diagnose }) => diagnose(bench.deps, "lie.example.com", AbortSignal.timeout(10_000)));
+      match(findings.find(({ check }) => check === "last order")!.detail, /gave another answer|does not match/);
+      match(findings.find(({ check }) => check === "rate limits")!.detail, /helyos cert renew/);
+    }
+    await using bench = await startBench({ pebble, now: time.now, store, sealer });
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 1, "nothing is tried before its time");
+    time.pass(2 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 0);
+  },
+});
+
+Deno.test({
+  name: "429 and 503 with Retry-After are obeyed, as seconds and as a date, also by cert renew",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    const time = clock();
+    await using bench = await startBench({
+      pebble,
+      now: time.now,
+      settings: { directory: faults.directoryUrl, ca: faults.ca },
+    });
+    const domain = "patience.example.com";
+    const refuse = (status: number, type: string, retryAfter: string) => (request: { path: string }) =>
+      request.path.startsWith("/order-plz")
+        ? {
+          status,
+          headers: { "retry-after": retryAfter },
+          body: { type: `urn:ietf:params:acme:error:${type}`, detail: "too many" },
+        }
+        : undefined;
+    faults.before = refuse(429, "rateLimited", String(5 * 3600));
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const first = Date.parse((await one(bench)).next_attempt!) - time.now().getTime();
+    ok(Math.abs(first - 5 * 3600_000) < 10_000, `waits ${first} ms`);
+    const asked = faults.seen.length;
+    await rejectsConflict(
+      () => certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY),
+      /not to be asked/,
+    );
+    time.pass(4 * 3600_000);
+    await bench.edge.keeper.settled();
+    equal(faults.seen.length, asked, "the CA is left alone");
+
+    time.pass(3600_000 + 1000);
+    const date = new Date(Math.floor(time.now().getTime() / 1000) * 1000 + 2 * DAY_MS);
+    faults.before = refuse(503, "serverInternal", date.toUTCString());
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).next_attempt, date.toISOString());
+    time.pass(2 * DAY_MS + 2000);
+    faults.before = () => undefined;
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 0);
+  },
+});
+
+async function rejectsConflict(run: () => Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await run().then(() => undefined, (error) => error);
+  equal(error?.code, "conflict");
+  match(error.message, message);
+}
+
+Deno.test({
+  name: "pebble restarted in the middle of an order, its state forgotten: account and order are made anew",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    await using bench = await startBench({ pebble, settings: { directory: faults.directoryUrl, ca: faults.ca } });
+    let restarting: Promise<void> | undefined;
+    faults.before = ({ path }) => {
+      if (!path.startsWith("/authZ") || restarting !== undefined) return undefined;
+      restarting = pebble.restart();
+      return { status: 503, body: { type: "urn:ietf:params:acme:error:serverInternal", detail: "restarting" } };
+    };
+    await add(bench, "restart.example.com");
+    await bench.edge.keeper.settled();
+    await restarting;
+    equal((await one(bench)).failures, 1);
+    await certificates.renewCertificate(bench.deps, { domain: "restart.example.com", dryRun: false }, BY);
+    await bench.edge.keeper.settled();
+    deepEqual([(await one(bench)).failures, (await one(bench)).last_error], [0, null]);
+  },
+});
+
+Deno.test({
+  name: "a disk that is full when the certificate is to be saved loses nothing: the same one is fetched again",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    const time = clock();
+    await using real = await openSqliteStore(":memory:", { now: time.now });
+    let full = true;
+    const store: Store = Object.assign(Object.create(real), {
+      get: real.get.bind(real),
+      list: real.list.bind(real),
+      watch: real.watch.bind(real),
+      lock: real.lock.bind(real),
+      commit(...[operations, guards]: Parameters<Store["commit"]>) {
+        const saves = operations.some((operation) => "put" in operation && operation.put.startsWith("certificates/"));
+        if (full && saves) return Promise.reject(new StoreError("full", "database or disk is full"));
+        return real.commit(operations, guards);
+      },
+    });
+    await using bench = await startBench({
+      pebble,
+      now: time.now,
+      store,
+      settings: { directory: faults.directoryUrl, ca: faults.ca },
+    });
+    await add(bench, "full.example.com");
+    await bench.edge.keeper.settled();
+    equal(faults.finalized(), 1);
+    match((await one(bench)).last_error!, /full/);
+    full = false;
+    time.pass(2 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 0);
+    equal(faults.finalized(), 1, "one certificate");
+  },
+});
+
+Deno.test({
+  name: "after a failed order the staging directory is tried first, and production only once that works",
+  ignore,
+  async fn() {
+    await using production = await startPebble();
+    await using staging = await startPebble();
+    await using faults = await startFaults(production);
+    const time = clock();
+    const proxy = Object.assign(new TestProxy(), { lie: "wrong" });
+    await using bench = await startBench({
+      pebble: production,
+      now: time.now,
+      proxy,
+      // Both look at the same port for the answer, so only the one asked second may see it
+      settings: { directory: faults.directoryUrl, staging: staging.directoryUrl, ca: faults.ca + staging.ca },
+    });
+    await add(bench, "stage.example.com");
+    await bench.edge.keeper.settled();
+    equal((await plan(bench, "stage.example.com")).lastFailure!.directory, faults.directoryUrl);
+    const asked = faults.seen.length;
+    time.pass(2 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    equal((await plan(bench, "stage.example.com")).lastFailure!.directory, staging.directoryUrl);
+    equal(faults.seen.length, asked, "production was left alone");
+  },
+});
+
+Deno.test({
+  name: "a second CA gives the certificate while the first one gives none",
+  ignore,
+  async fn() {
+    await using first = await startPebble();
+    await using second = await startPebble();
+    await using faults = await startFaults(first);
+    faults.before = ({ path }) =>
+      path.startsWith("/order-plz")
+        ? { status: 500, body: { type: "urn:ietf:params:acme:error:serverInternal", detail: "sorry" } }
+        : undefined;
+    const time = clock();
+    const proxy = new TestProxy();
+    await using bench = await startBench({
+      pebble: second,
+      now: time.now,
+      proxy,
+      settings: { directory: faults.directoryUrl, fallback: second.directoryUrl, ca: faults.ca + second.ca },
+    });
+    await add(bench, "fallback.example.com");
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await bench.edge.keeper.settled();
+      time.pass(15 * MINUTE_MS);
+    }
+    const certificate = await one(bench);
+    deepEqual([certificate.failures, certificate.state !== "failed"], [0, true]);
+    ok(certificate.fingerprint);
+  },
+});
+
+Deno.test({
+  name: "200 domains at once are ordered eight at a time, each exactly once",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble({ env: { PEBBLE_WFE_NONCEREJECT: "0" } }); // a refused nonce would count twice
+    await using faults = await startFaults(pebble);
+    await using bench = await startBench({ pebble, settings: { directory: faults.directoryUrl, ca: faults.ca } });
+    let most = 0;
+    let open = 0;
+    faults.before = ({ path }) => {
+      if (path.startsWith("/order-plz")) most = Math.max(most, ++open);
+      return undefined;
+    };
+    faults.after = ({ path }) => {
+      if (path.startsWith("/certZ")) open--;
+    };
+    await Promise.all(Array.from({ length: 200 }, (_, index) => add(bench, `many-${index}.example.com`)));
+    await until(async () => {
+      const all = await certificates.listCertificates(bench.deps);
+      return all.length === 200 && all.every(({ state, failures }) => state === "served" || failures > 0);
+    }, "200 certificates");
+    equal(faults.finalized(), 200);
+    ok(most > 1 && most <= 8, `${most} at once`);
+  },
+});
+
+Deno.test({
+  name: "wildcards are proven by DNS-01, and two daemons on one store order each exactly once",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    await using folder = await temporaryFolder();
+    const acmeDnsHook = `${folder.path}/hook`;
+    await Deno.writeTextFile(
+      acmeDnsHook,
+      `#!/bin/sh
+case $1 in
+present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+      { mode: 0o700 },
+    );
+    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
+    await using storeA = await openSqliteStore(`${folder.path}/state.db`);
+    await using storeB = await openSqliteStore(`${folder.path}/state.db`);
+    const settings = { directory: faults.directoryUrl, ca: faults.ca };
+    const config = { acmeDnsHook };
+    await using refusing = await startBench({ pebble });
+    await rejectsConflict(() => add(refusing, "*.example.com"), /--acme-dns-hook/);
+
+    await using a = await startBench({ pebble, store: storeA, sealer, settings, config });
+    const elsewhere = { ...config, httpListen: { host: "127.0.0.1", port: 0 } };
+    await using _b = await startBench({ pebble, store: storeB, sealer, settings, config: elsewhere });
+    const domains = Array.from({ length: 12 }, (_, index) => `*.w${index}.example.com`);
+    await Promise.all(domains.map((domain) => add(a, domain)));
+    await until(async () => {
+      const all = await certificates.listCertificates(a.deps);
+      return all.every(({ state }) => state === "served" || state === "failed");
+    }, "12 certificates");
+    equal(faults.finalized(), 12);
+    deepEqual((await one(a, "*.w3.example.com")).names, ["*.w3.example.com"]);
+  },
+});
+
+Deno.test({
+  name: "a route's certificate that the proxy does not serve is a mismatch until it does",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = clock();
+    await using bench = await startBench({ pebble, now: time.now });
+    const domain = "stuck.example.com";
+    await add(bench, domain);
+    await until(async () => (await one(bench)).state === "served", "service");
+    bench.proxy.stuck = true;
+    const before = (await one(bench)).fingerprint;
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await until(async () => (await one(bench)).fingerprint !== before, "a new one");
+    await until(async () => (await one(bench)).state === "mismatch", "the mismatch");
+    match((await one(bench)).last_error!, /serves another certificate/);
+    match(bench.metrics(), /helyos_certificate_served_mismatch\{domain="stuck.example.com"\} 1/);
+    bench.proxy.stuck = false;
+    await bench.edge.proxy.settled();
+    time.pass(MINUTE_MS);
+    bench.edge.tick();
+    await until(async () => (await one(bench)).state === "served", "service again");
+  },
+});
+
+Deno.test({
+  name: "a certificate is renewed when the CA wishes it, replacing the old one, also after the machine slept",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    const time = clock();
+    await using bench = await startBench({
+      pebble,
+      now: time.now,
+      settings: { directory: faults.directoryUrl, ca: faults.ca },
+    });
+    const domain = "wish.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const before = await one(bench);
+    time.pass(13 * 3600_000);
+    await bench.edge.keeper.settled();
+    const asked = faults.seen.filter(({ path }) => path.includes("renewalInfo") || path.startsWith("/draft")).length;
+    ok((await plan(bench, domain)).wish?.start, `the CA's wish is stored (${asked} asked)`);
+    equal((await one(bench)).fingerprint, before.fingerprint);
+    // Suspended for months: everything is past due at once
+    time.pass(80 * DAY_MS);
+    equal((await bench.store.list(DUE)).length, 1);
+    await bench.edge.keeper.settled();
+    notEqual((await one(bench)).fingerprint, before.fingerprint);
+    equal(faults.finalized(), 2);
+  },
+});
