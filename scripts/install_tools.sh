@@ -46,24 +46,24 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+build() { # FOLDER
+  name=$(basename "$1")
+  # A stamp of the pins, so that a changed version is built again and an unchanged one never is.
+  stamp="$peers/$name.$(cksum <"$1/go.sum" | cut -d ' ' -f 1)"
+  [ ! -e "$stamp" ] || return 0
+  echo "Building $name"
+  mkdir -p "$peers/bin"
+  if CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -trimpath -buildvcs=false' GOBIN="$peers/bin" \
+    go -C "$1" install -ldflags '-s -w' tool; then
+    : >"$stamp"
+  else
+    echo "Could not build $name" >&2
+  fi
+}
+
 if has go; then
-  folders=$(printf '%s\n' "$scripts"/peers/*/)
-  [ "${1-}" != --bench ] || folders="$folders $(printf '%s\n' "$scripts"/bench_peers/*/)"
-  for folder in $folders; do
-    [ -d "$folder" ] || continue
-    name=$(basename "$folder")
-    # A stamp of the pins, so that a changed version is built again and an unchanged one never is.
-    stamp="$peers/$name.$(cksum <"$folder/go.sum" | cut -d ' ' -f 1)"
-    [ -e "$stamp" ] && continue
-    echo "Building $name"
-    mkdir -p "$peers/bin"
-    if CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -trimpath -buildvcs=false' GOBIN="$peers/bin" \
-      go -C "$folder" install -ldflags '-s -w' tool; then
-      : >"$stamp"
-    else
-      echo "Could not build $name" >&2
-    fi
-  done
+  for folder in "$scripts"/peers/*/; do build "$folder"; done
+  [ "${1-}" != --bench ] || for folder in "$scripts"/bench_peers/*/; do build "$folder"; done
 else
   echo "Go is not installed: the tests against peers built from source are skipped" >&2
 fi
