@@ -40,7 +40,8 @@ async function dispatch(tokens: readonly string[], { io, commands }: { io: Io; c
     io.stdout.write(commandHelp(request.words, command));
     return 0;
   }
-  if (invocation.globals.context !== undefined) {
+  // Certificates are made without a daemon: no context is of any use there.
+  if (invocation.globals.context !== undefined && request.words[0] !== "certs") {
     const { openContexts } = await import("./contexts.ts");
     (await openContexts(io).read()).get(invocation.globals.context);
   }

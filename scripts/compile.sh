@@ -16,7 +16,8 @@ mkdir -p "$build"
 # The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind.
 flags() { # PROGRAM
   while read -r entry kind names; do
-    [ "$entry" = "$1" ] || continue
+    # A binary is one program: of what `certs` may touch, what is more than the CLI's own are variables.
+    [ "$entry" = "$1" ] || [ "$entry-$kind-$1" = certs-env-cli ] || continue
     case $kind-$names in
       *-all) printf '%s\n' "--allow-$kind" ;;
       env-* | sys-* | run-*) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;

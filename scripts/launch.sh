@@ -68,25 +68,39 @@ word() { # WORD: what is no option. `helyos certs …` is a program of its own, 
   esac
   words=$((words + 1))
 }
-note_address() { # TEXT: what Deno would not take for an address is none
-  case $1 in
-    *[!A-Za-z0-9._:[-]*[!A-Za-z0-9._:-]* | *:*[!0-9]) return ;;
-    \[*]:[0-9]* | [A-Za-z0-9]*:[0-9]*) ;;
-    *) return ;;
+note_address() { # TEXT: HOST:PORT; what Deno would not take for an address is none
+  port=${1##*:}
+  host=${1%":$port"}
+  case $port in
+    '' | *[!0-9]* | ??????*) return 0 ;;
   esac
+  [ "$port" -gt 0 ] && [ "$port" -le 65535 ] || return 0
+  case $host in
+    \[*[!0-9A-Fa-f:.]*\]) return 0 ;;
+    \[*\]) ;;
+    '' | *[!A-Za-z0-9._-]*) return 0 ;;
+  esac
+  address=$1
 }
 option=
+plain=no
 for argument; do
   if [ -n "$option" ]; then
     note "$option" "$argument"
     option=
     continue
+  elif [ "$plain" = yes ]; then
+    word "$argument"
+    continue
   fi
   case $argument in
-    --) break ;;
+    --) plain=yes ;;
     --*=*) note "${argument%%=*}" "${argument#*=}" ;;
     --data-dir | --tls-cert | --tls-key | --ca-file | --token-file | --cert | --key) option=$argument ;;
     --acme-ca-file | --acme-eab-hmac-file | --acme-dns-hook) option=$argument ;;
+    --passphrase-file | --out | --type | --lifetime | --server | --token | --context | --proxy) option=$argument ;;
+    -?*) ;;
+    *) word "$argument" ;;
   esac
 done
 
@@ -141,6 +155,10 @@ while read -r entry kind names; do
       read-first-run | write-first-run) paths=$companions ;;
       write-notify) paths=${NOTIFY_SOCKET-} ;;
       read-named) paths=$named ;;
+      read-pki | write-pki) paths=${HELYOS_PKI_HOME:-${home:+$home/.helyos/pki}} ;;
+      read-registry | write-registry) paths=${HELYOS_REGISTRY:-registry.yml} paths=$paths$newline$paths.tmp ;;
+      read-answer | write-answer) paths=$answer ;;
+      net-named) paths=$address ;;
       read-source) paths=$root ;;
       env-* | sys-* | run-* | net-*) paths=$name ;;
       *) echo "launch.sh: scripts/permissions has an unknown name: $kind $name" >&2 && exit 2 ;;
@@ -156,9 +174,13 @@ done <"$scripts/permissions"
 # Swapping the certificate without a restart binds the port twice for a moment, which Deno calls unstable.
 [ "$program" != daemon ] || flags=--unstable-net$newline$flags
 
+case $program in
+  certs*) main=cli ;;
+  *) main=$program ;;
+esac
 IFS=$newline
 # shellcheck disable=SC2086  # one flag a line, split at newlines alone
-set -- run --quiet --frozen $flags "$root/$program/main.ts" "$@"
+set -- run --quiet --frozen $flags "$root/$main/main.ts" "$@"
 if [ "$print" = yes ]; then
   printf '%s\n' "$@"
 else

@@ -43,7 +43,7 @@ export const KEPT_OPTIONS = {
     value: "TIME",
     read: readLifetime,
   },
-  algorithm: { summary: "The kind of key (default: that of the one before)", value: "KIND", choices: ALGORITHMS },
+  algorithm: { summary: "Key (default: as before)", value: "KIND", choices: ALGORITHMS },
 } as const satisfies Options;
 
 /** What every command that issues takes. */
@@ -53,7 +53,7 @@ export const ISSUE_OPTIONS = {
     value: "TIME",
     read: readLifetime,
   },
-  algorithm: { summary: "The kind of key (default: ec-p256)", value: "KIND", choices: ALGORITHMS },
+  algorithm: { summary: "Key (default: ec-p256)", value: "KIND", choices: ALGORITHMS },
   ...PASSPHRASE_OPTION,
 } as const satisfies Options;
 

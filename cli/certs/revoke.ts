@@ -19,7 +19,6 @@ export const REASONS = [
   "affiliationChanged",
   "superseded",
   "cessationOfOperation",
-  "privilegeWithdrawn",
 ] as const satisfies readonly RevocationReason[];
 
 /** What to revoke. */

@@ -28,7 +28,7 @@ from then on.
     "permit-dns": { summary: "The only domains it may speak for, as in internal,lan", value: "NAMES", read: readList },
     "permit-ip": { summary: "The only addresses it may speak for, as in 10.0.0.0/8", value: "BLOCKS", read: readList },
     lifetime: { summary: "How long it lives (default: 3650 days)", value: "TIME", read: readLifetime },
-    algorithm: { summary: "The kind of key (default: ec-p256)", value: "KIND", choices: ALGORITHMS },
+    algorithm: { summary: "Key (default: ec-p256)", value: "KIND", choices: ALGORITHMS },
     "passphrase-file": {
       summary: "Encrypt the key under the first line of this file",
       value: "FILE",

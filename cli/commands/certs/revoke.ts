@@ -12,10 +12,10 @@ export default command({
   summary: "Revoke a service's certificates and sign a new revocation list",
   details: `
 Every certificate of the service that has not expired is revoked, also those issued before the ones on the disk. Nothing is
-asked. It counts for whoever has the new list: hand out ca/crl.pem.`,
+asked, and without --reason none is given. It counts for whoever has the new list: hand out ca/crl.pem.`,
   positionals: { SERVICE: { summary: "The service; for a signed request the common name it was signed for" } },
   options: {
-    reason: { summary: "Why (default: unspecified)", value: "REASON", choices: REASONS },
+    reason: { summary: "Why", value: "REASON", choices: REASONS },
     ...TYPE_OPTION,
     ...PASSPHRASE_OPTION,
   },
