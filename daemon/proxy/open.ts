@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { AbsentProxy } from "./absent.ts";
 import type { ProxyBackend } from "./backend.ts";
 import type { BackendName } from "./names.ts";
 
@@ -17,7 +16,19 @@ export interface BackendDeps {
   readonly folder: string;
 }
 
+/** Threads that serve visitors beside the one of the API. */
+const MAX_THREADS = 4;
+
 /** Starts a proxy; nothing is bound before there is something to serve. */
-export function openBackend(name: BackendName, _deps: BackendDeps): Promise<ProxyBackend> {
-  return Promise.resolve(new AbsentProxy(name, `this build has no ${name} proxy`));
+export async function openBackend(name: BackendName, { log }: BackendDeps): Promise<ProxyBackend> {
+  switch (name) {
+    case "embedded": {
+      const { createEmbeddedProxy } = await import("./embedded/embedded.ts");
+      const threads = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency - 1));
+      return createEmbeddedProxy({
+        threads,
+        onCrash: (reason) => log.warn("a thread of the proxy crashed", { reason }),
+      });
+    }
+  }
 }
