@@ -4,6 +4,7 @@
  * @module
  */
 import type { Certificate } from "@helyos/pki";
+import { pairKey, readStates } from "./agent/attempts.ts";
 import { type Ca, openCaIfAny } from "./ca.ts";
 import { fileInfo } from "./files.ts";
 import type { PkiHome } from "./home.ts";
@@ -34,6 +35,10 @@ export interface ListRow {
   readonly daysLeft: number | null;
   /** What is wrong with it, shortest first to read: `expired`, `no key`, `revoked`, `other CA`, …; null when nothing is. */
   readonly note: string | null;
+  /** Why the agent failed last to renew or deploy it; null when it did not, or there is no agent. */
+  readonly lastError: string | null;
+  /** When the agent tries next, RFC 3339. */
+  readonly nextTry: string | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -49,11 +54,15 @@ const DAY_MS = 86_400_000;
 export async function listRows(home: PkiHome, now: Date): Promise<ListRow[]> {
   await settleIfNeeded(home);
   const ca = await openCaIfAny(home);
-  const [pairs, ledger] = await Promise.all([listPairs(home), readLedger(home)]);
+  const [pairs, ledger, states] = await Promise.all([listPairs(home), readLedger(home), readStates(home)]);
   const revoked = revocationsOf(ledger);
+  const tried = (pair: StoredPair) => {
+    const state = states.get(pairKey(pair.service, pair.type));
+    return { lastError: state?.lastError ?? null, nextTry: state?.nextTry ?? null };
+  };
   return [
     ...(ca === undefined ? [] : await caRows(ca, now)),
-    ...pairs.map((pair) => pairRow(pair, { ca, revoked, now })),
+    ...pairs.map((pair) => ({ ...pairRow(pair, { ca, revoked, now }), ...tried(pair) })),
   ];
 }
 
@@ -65,6 +74,7 @@ async function caRows(ca: Ca, now: Date): Promise<ListRow[]> {
     ...place,
     ...facts(certificate, now),
     note: dateNote(certificate, now),
+    ...UNTRIED,
   });
   if (ca.between.length === 0) {
     return [row(ca.anchor, { type: "ca", path: home.caCert, hasKey: await hasKey(home.caKey) })];
@@ -81,7 +91,12 @@ interface Known {
   readonly now: Date;
 }
 
-function pairRow(pair: StoredPair, known: Known): ListRow {
+type Judged = Omit<ListRow, keyof typeof UNTRIED>;
+
+/** The CA is no business of the agent's. */
+const UNTRIED = { lastError: null, nextTry: null };
+
+function pairRow(pair: StoredPair, known: Known): Judged {
   const { certificate, service, type, cert: path, hasKey } = pair;
   const place = { service, type, path, hasKey };
   if (certificate !== undefined) return { ...place, ...facts(certificate, known.now), note: noteOf(pair, known) };
@@ -98,7 +113,7 @@ function pairRow(pair: StoredPair, known: Known): ListRow {
   return { ...place, ...nothing, sans: [], note };
 }
 
-function facts(certificate: Certificate, now: Date): Omit<ListRow, "service" | "type" | "path" | "hasKey" | "note"> {
+function facts(certificate: Certificate, now: Date): Omit<Judged, "service" | "type" | "path" | "hasKey" | "note"> {
   return {
     subject: certificate.subject.toString(),
     issuer: certificate.issuer.toString(),

@@ -16,7 +16,6 @@ import { readPair } from "./store.ts";
 export const REASONS = [
   "unspecified",
   "keyCompromise",
-  "affiliationChanged",
   "superseded",
   "cessationOfOperation",
 ] as const satisfies readonly RevocationReason[];

@@ -27,7 +27,8 @@ unreadable, other CA.`,
       row.type,
       row.notAfter === null ? "-" : minute(new Date(row.notAfter)),
       row.cn ?? "-",
-      row.note ?? "",
+      [row.note, row.lastError && `agent: ${row.lastError}, next try ${minute(new Date(row.nextTry ?? 0))}`]
+        .filter(Boolean).join("; "),
     ]);
     io.stdout.write(table([["service", "type", "expiry", "cn", ""], ...lines]));
   },
