@@ -163,9 +163,37 @@ export const COMMANDS: CommandTable = {
         summary: "Export a service's certificate: with its key as PKCS#12, or as a chain in PEM",
         load: () => import("./commands/certs/export.ts"),
       },
+      deploy: {
+        summary: "Put a service's certificate and key, and the CA's certificate, on a machine",
+        load: () => import("./commands/certs/deploy.ts"),
+      },
+      "deploy-servers": {
+        summary: "Put every service's server certificate on the host it runs on",
+        load: () => import("./commands/certs/deploy_servers.ts"),
+      },
+      "deploy-all": {
+        summary: "Put every service's certificates, client and server, on the host it runs on",
+        load: () => import("./commands/certs/deploy_all.ts"),
+      },
       "update-registry": {
         summary: "Write where certificates are into the registry",
         load: () => import("./commands/certs/update_registry.ts"),
+      },
+      "install-ca": {
+        summary: "Make machines trust the CA: those named, or every host of the registry",
+        load: () => import("./commands/certs/install_ca.ts"),
+      },
+      "uninstall-ca": {
+        summary: "Make machines trust the CA no longer: those named, or every host of the registry",
+        load: () => import("./commands/certs/uninstall_ca.ts"),
+      },
+      doctor: {
+        summary: "Find what is wrong with certificates, from the CA's folder to what services serve",
+        load: () => import("./commands/certs/doctor.ts"),
+      },
+      agent: {
+        summary: "Keep every service's certificates alive: renew, deploy, reload, and see what is served",
+        load: () => import("./commands/certs/agent.ts"),
       },
     },
   },

@@ -47,7 +47,7 @@ note() { # OPTION VALUE: an option of this program that names a path
       certificates=$certificates$newline$2
       ;;
     daemon--acme-dns-hook) hook=$2 ;;
-    cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file) named=$named$newline$2 ;;
+    cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file | certs-agent--passphrase-file) named=$named$newline$2 ;;
     certs--out) answer=$2$newline$2.tmp ;;
   esac
 }
@@ -59,7 +59,14 @@ subcommand=
 word() { # WORD: what is no option. `helyos certs …` is a program of its own, and its words may name files and an address.
   case $program$words$subcommand in
     cli0) [ "$1" != certs ] || program=certs named='' ;;
-    certs1) subcommand=$1 ;;
+    certs1)
+      subcommand=$1
+      case $1 in
+        deploy | deploy-servers | deploy-all | doctor | caddy-sync) program=certs-deploy ;;
+        install-ca | uninstall-ca) program=certs-trust ;;
+        agent) program=certs-agent ;;
+      esac
+      ;;
     certs2inspect)
       named=$1
       note_address "$1"
