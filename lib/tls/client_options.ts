@@ -67,7 +67,9 @@ export function clientOptionsOf(config: TlsConfig, material: Material): ClientTl
 function judgeServer(checker: PathChecker, host: string, presented: PeerCertificate): Error | undefined {
   const name = host.replace(/^\[(.*)\]$/, "$1");
   try {
-    const [leaf] = checker.check(presentedBy(presented), new Date());
+    const shown = presentedBy(presented);
+    if (shown.length === 0) throw new PathError("it showed no certificate");
+    const [leaf] = checker.check(shown[0]!, () => shown, new Date());
     if (matchesName(leaf!, isIP(name) === 0 ? { dns: name } : { ip: name })) return undefined;
     const names = leaf!.names.map(({ kind, value }) => `${kind} ${JSON.stringify(value)}`).join(", ");
     return new TlsConnectionError(

@@ -7,7 +7,6 @@ import { connectionErrorOf } from "./connection_error.ts";
 import { TlsConnectionError } from "./errors.ts";
 import { pace } from "./pace.ts";
 import { type Peer, peerOf } from "./peer.ts";
-import { presentedBy } from "./path.ts";
 import { WsConnection } from "./websocket.ts";
 import { parseCertificate } from "@helyos/pki";
 
@@ -85,8 +84,8 @@ export async function connectWebSocket(
   socket.once("upgrade", (response: IncomingMessage) => {
     if (tls === undefined) return;
     pace(response.socket);
-    const [leaf] = presentedBy((response.socket as TLSSocket).getPeerCertificate(true));
-    if (leaf !== undefined) peer = peerOf(parseCertificate(leaf));
+    const leaf = (response.socket as TLSSocket).getPeerX509Certificate()?.raw;
+    if (leaf !== undefined) peer = peerOf(parseCertificate(new Uint8Array(leaf)));
   });
   socket.once("unexpected-response", (_request: unknown, response: IncomingMessage) => {
     const status = response.statusCode ?? 0;

@@ -23,12 +23,16 @@ export function pace(socket: Socket): void {
   const { readStart, readStop } = handle;
   if (!readStart || !readStop || !tcp.readStart || !tcp.readStop) return;
   paced.add(handle);
+  let isHeld = false;
   handle.readStop = () => {
-    tcp.readStop!();
+    if (!isHeld) tcp.readStop!();
+    isHeld = true;
     return readStop.call(handle);
   };
   handle.readStart = () => {
-    tcp.readStart!();
+    // Asked for at every read, and seldom needed.
+    if (isHeld) tcp.readStart!();
+    isHeld = false;
     return readStart.call(handle);
   };
 }

@@ -39,17 +39,16 @@ export class PathChecker {
   /**
    * Finds a path.
    *
-   * @param presented What the peer showed, leaf first.
+   * @param leaf What the peer proved to hold the key of.
+   * @param presented All that it showed, the leaf first; asked for only if no path is known, since the platform takes its time.
    * @param at The instant to judge at.
    * @throws {PathError} If there is none, or something in it is revoked.
    */
-  check(presented: readonly Uint8Array[], at: Date): Path {
-    const digest = createHash("sha256");
-    for (const der of presented) digest.update(der);
-    const key = digest.digest("latin1");
+  check(leaf: Uint8Array, presented: () => readonly Uint8Array[], at: Date): Path {
+    const key = createHash("sha256").update(leaf).digest("latin1");
     let path = this.#known.get(key);
     if (path === undefined || !path.every((certificate) => isCurrent(certificate, at))) {
-      path = this.#search(presented, at);
+      path = this.#search([leaf, ...presented().slice(1)], at);
       if (this.#known.size >= MAX_REMEMBERED) this.#known.clear();
       this.#known.set(key, path);
     }

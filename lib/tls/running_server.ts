@@ -10,7 +10,7 @@ import type { Handler } from "./handler.ts";
 import { pace } from "./pace.ts";
 import { judge, type Session, sessionOf } from "./session.ts";
 import { BadRequest, contextOf, targetOf, toRequest } from "./server_request.ts";
-import { sendResponse } from "./server_response.ts";
+import { sendResponse, sendText } from "./server_response.ts";
 import { handleUpgrade } from "./server_upgrade.ts";
 import { PathWatcher } from "./watch.ts";
 import type { WsConnection } from "./websocket.ts";
@@ -110,7 +110,7 @@ export class RunningServer implements TlsServer {
     }
     // A WebSocket sends no requests at which its client would be judged again.
     for (const [connection, session] of this.#webSockets) {
-      if (!judge(session, this.#contexts, new Date())) void connection.close(1008, "Certificate no longer accepted");
+      if (!judge(session, this.#contexts, Date.now())) void connection.close(1008, "Certificate no longer accepted");
     }
     this.#options.onReload?.(undefined);
   }
@@ -132,7 +132,7 @@ export class RunningServer implements TlsServer {
     server.maxConnections = limits.maxConnections ?? 10_000;
     server.on("connection", (socket: Socket) => this.#accept(socket));
     server.prependListener("secureConnection", (socket: TLSSocket) => this.#secure(socket));
-    server.on("request", (message, response) => void this.#serve(message, response));
+    server.on("request", (message, response) => this.#serve(message, response));
     server.on("upgrade", (message, socket, head) => void this.#upgrade(message, socket as TLSSocket, head));
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
@@ -167,11 +167,12 @@ export class RunningServer implements TlsServer {
     socket.once("close", () => this.#sessions.delete(socket));
   }
 
-  async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Without `async`: most answers are there at once, and every turn of the queue counts. */
+  #serve(message: IncomingMessage, response: ServerResponse): void {
     const socket = message.socket as TLSSocket;
     const session = this.#sessions.get(socket);
     // No session, no verified client; a session that fails now is of a client whose trust was withdrawn.
-    if (session === undefined || !judge(session, this.#contexts, new Date())) {
+    if (session === undefined || !judge(session, this.#contexts, Date.now())) {
       socket.destroy();
       return;
     }
@@ -180,17 +181,26 @@ export class RunningServer implements TlsServer {
       session.active--;
       if (this.#stopping !== undefined && session.active === 0) socket.end();
     });
-    if (this.#stopping !== undefined) response.shouldKeepAlive = false;
     try {
-      const result = this.#answer(message, response, session);
-      const answer = result instanceof Promise ? await result : result;
-      if (this.#stopping !== undefined) response.shouldKeepAlive = false;
-      await sendResponse(answer, response);
+      const answer = this.#answer(message, response, session);
+      if (answer instanceof Promise) {
+        answer.then((answer) => this.#send(answer, message, response), (error) => this.#fail(error, response));
+      } else this.#send(answer, message, response);
     } catch (error) {
-      await this.#fail(error, response);
+      void this.#fail(error, response);
     }
-    // What is left of the body must be read for the connection to go on.
-    if (!message.complete) message.resume();
+  }
+
+  #send(answer: Response, message: IncomingMessage, response: ServerResponse): void {
+    if (this.#stopping !== undefined) response.shouldKeepAlive = false;
+    // What is left of the request must be read for the connection to go on.
+    const rest = () => void (message.complete || message.resume());
+    try {
+      if (sendText(answer, response)) return rest();
+    } catch (error) {
+      return void this.#fail(error, response).then(rest);
+    }
+    sendResponse(answer, response).catch((error) => this.#fail(error, response)).then(rest);
   }
 
   #answer(message: IncomingMessage, response: ServerResponse, session: Session): Response | Promise<Response> {
@@ -225,7 +235,7 @@ export class RunningServer implements TlsServer {
 
   async #upgrade(message: IncomingMessage, socket: TLSSocket, head: Uint8Array): Promise<void> {
     const session = this.#sessions.get(socket);
-    if (session === undefined || !judge(session, this.#contexts, new Date())) {
+    if (session === undefined || !judge(session, this.#contexts, Date.now())) {
       socket.destroy();
       return;
     }

@@ -9,8 +9,8 @@ import { peerOf } from "./peer.ts";
 export interface Session {
   /** What handlers are told. */
   readonly info: ServeInfo;
-  /** What the client showed, leaf first; empty when nothing was asked of it. */
-  readonly presented: readonly Uint8Array[];
+  /** What the client showed; nothing when nothing was asked of it. */
+  readonly shown: Shown | undefined;
   /** The configurations it was last judged by. */
   contexts: Contexts;
   /** The one of them that served it. */
@@ -21,6 +21,12 @@ export interface Session {
   active: number;
   /** Whether it became a WebSocket. */
   isUpgraded: boolean;
+}
+
+interface Shown {
+  readonly leaf: Uint8Array;
+  /** All of it, the leaf first. */
+  readonly chain: () => readonly Uint8Array[];
 }
 
 /** How long a judgement holds: dates of revocation lists pass too. */
@@ -35,14 +41,15 @@ export function sessionOf(socket: TLSSocket, contexts: Contexts): Session | unde
   const serverName = typeof socket.servername === "string" ? socket.servername : null;
   const context = contexts.find(serverName);
   const at = new Date();
-  let presented: readonly Uint8Array[] = [];
+  let shown: Shown | undefined;
   let path: Path | undefined;
   if (context.checker !== undefined) {
     // On Deno `authorized` is true even when no certificate was asked for: only the certificate itself counts.
-    presented = presentedBy(socket.getPeerCertificate(true));
-    if (!socket.authorized || presented.length === 0) return undefined;
+    const leaf = socket.getPeerX509Certificate()?.raw;
+    if (!socket.authorized || !leaf?.byteLength) return undefined;
+    shown = { leaf: new Uint8Array(leaf), chain: () => presentedBy(socket.getPeerCertificate(true)) };
     try {
-      path = context.checker.check(presented, at);
+      path = context.checker.check(shown.leaf, shown.chain, at);
     } catch (error) {
       if (error instanceof PathError) return undefined;
       throw error;
@@ -56,7 +63,7 @@ export function sessionOf(socket: TLSSocket, contexts: Contexts): Session | unde
     protocol: socket.getProtocol() ?? "",
   });
   const validUntil = untilOf(path, at);
-  return { info, presented, contexts, context, validUntil, active: 0, isUpgraded: false };
+  return { info, shown, contexts, context, validUntil, active: 0, isUpgraded: false };
 }
 
 /**
@@ -64,14 +71,15 @@ export function sessionOf(socket: TLSSocket, contexts: Contexts): Session | unde
  *
  * @returns Whether it may go on.
  */
-export function judge(session: Session, contexts: Contexts, at: Date): boolean {
-  if (session.contexts === contexts && at.getTime() < session.validUntil) return true;
+export function judge(session: Session, contexts: Contexts, now: number): boolean {
+  if (session.contexts === contexts && now < session.validUntil) return true;
+  const at = new Date(now);
   const context = contexts.find(session.info.serverName);
   let path: Path | undefined;
   if (context.checker !== undefined) {
-    if (session.presented.length === 0) return false;
+    if (session.shown === undefined) return false;
     try {
-      path = context.checker.check(session.presented, at);
+      path = context.checker.check(session.shown.leaf, session.shown.chain, at);
     } catch (error) {
       if (error instanceof PathError) return false;
       throw error;
