@@ -103,7 +103,9 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
   const meter = createCertificateMeter({ ends: () => proxy.ends(), seen: (domain) => proxy.seen(domain) });
   deps.metrics.add(meter.metrics);
   const http = challenges.solver(() => proxy.status());
-  const dns = config.acmeDnsHook === undefined ? [] : [dnsHookSolver({ program: config.acmeDnsHook })];
+  const dns = config.acmeDnsHook === undefined ? [] : [
+    dnsHookSolver({ program: config.acmeDnsHook, run: runHook }),
+  ];
   const solvers: readonly Solver[] = [http, ...dns];
   const keeperDeps: KeeperDeps = { store, sealer, now, accounts, solvers, settings, log, enabled, meter, ...lock };
   const keeper = stack.use(new CertificateKeeper(keeperDeps));
@@ -160,6 +162,26 @@ async function probe(
   } finally {
     await http.cleanUp(answer);
   }
+}
+
+/** The hook gets a search path and nothing of the daemon's own environment, which may hold its token. */
+async function runHook(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<{ code: number; stderr: string }> {
+  const { code, signal: killedBy, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+    signal,
+  }).output();
+  signal.throwIfAborted();
+  if (killedBy !== null) throw new Error(`it was stopped by ${killedBy}`);
+  return { code, stderr: new TextDecoder().decode(stderr.subarray(0, 4096)) };
 }
 
 async function readFile(flag: string, path: string): Promise<string> {

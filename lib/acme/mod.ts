@@ -28,6 +28,7 @@ export {
   type ChallengeType,
   type DnsHookOptions,
   dnsHookSolver,
+  type HookRunner,
   type HttpSolver,
   httpSolver,
   type Solver,

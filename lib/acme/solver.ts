@@ -93,7 +93,24 @@ export interface DnsHookOptions {
    * @default {120000}
    */
   readonly timeoutMs?: number;
+  /**
+   * Runs it; for who wants another environment for it, or has no permission for the whole own one.
+   * @default {`node:child_process`, with the environment of this process}
+   */
+  readonly run?: HookRunner;
 }
+
+/** Runs a program to its end and stops it when `signal` aborts; rejects when it cannot be run or was stopped. */
+export type HookRunner = (
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+) => Promise<{
+  /** Its exit code. */
+  readonly code: number;
+  /** What it said on standard error. */
+  readonly stderr: string;
+}>;
 
 /**
  * Solves DNS-01 (RFC 8555 §8.4) with a program of yours, which it calls as `PROGRAM present NAME VALUE` and `PROGRAM cleanup NAME
@@ -120,27 +137,32 @@ export function dnsHookSolver(options: DnsHookOptions): Solver {
   };
 }
 
-function runHook(options: DnsHookOptions, args: readonly string[], signal?: AbortSignal): Promise<void> {
+async function runHook(options: DnsHookOptions, args: readonly string[], signal?: AbortSignal): Promise<void> {
+  const { program, run = runProgram, timeoutMs = 120_000 } = options;
+  const fail = (why: string, cause?: unknown) =>
+    new AcmeError("unsupported", `Cannot ${args[0]} the DNS record ${args[1]}: ${program} ${why}`, { cause });
+  const patience = AbortSignal.timeout(timeoutMs);
+  let ended: Awaited<ReturnType<HookRunner>>;
+  try {
+    ended = await run(program, args, signal ? AbortSignal.any([signal, patience]) : patience);
+  } catch (cause) {
+    if (patience.aborted) throw fail(`did not end within ${timeoutMs} ms`, cause);
+    throw fail(`could not be run: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (ended.code !== 0) throw fail(`ended with code ${ended.code}: ${ended.stderr.trim()}`);
+}
+
+function runProgram(program: string, args: readonly string[], signal: AbortSignal): ReturnType<HookRunner> {
   return new Promise((resolve, reject) => {
-    const child = spawn(options.program, args, {
-      stdio: ["ignore", "ignore", "pipe"],
-      timeout: options.timeoutMs ?? 120_000,
-      ...(signal ? { signal } : {}),
-    });
-    let said = "";
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], signal });
+    let stderr = "";
     child.stderr.on("data", (chunk: Uint8Array) => {
-      if (said.length < 4096) said += new TextDecoder().decode(chunk);
+      if (stderr.length < 4096) stderr += new TextDecoder().decode(chunk);
     });
-    const fail = (why: string, cause?: Error) =>
-      reject(
-        new AcmeError("unsupported", `Cannot ${args[0]} the DNS record ${args[1]}: ${options.program} ${why}`, {
-          cause,
-        }),
-      );
-    child.on("error", (cause: Error) => fail(`could not be run: ${cause.message}`, cause));
+    child.on("error", reject);
     child.on("close", (code: number | null, killedBy: string | null) => {
-      if (code === 0) resolve();
-      else fail(killedBy ? `was stopped by ${killedBy}` : `ended with code ${code}: ${said.trim()}`);
+      if (code === null) reject(new Error(`it was stopped by ${killedBy}`));
+      else resolve({ code, stderr });
     });
   });
 }

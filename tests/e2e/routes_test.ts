@@ -191,6 +191,46 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a wildcard is proven by the hook, with exactly the permission to run it",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using upstream = await startUpstream();
+    await using folder = await temporaryFolder();
+    const hook = join(folder.path, "hook");
+    await Deno.writeTextFile(
+      hook,
+      `#!/bin/sh
+case $1 in
+present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+      { mode: 0o700 },
+    );
+    await using site = await startSite(pebble, ["--acme-dns-hook", hook]);
+    const added = await site.helyos(
+      ...[
+        "route",
+        "add",
+        "*.example.com",
+        "-p",
+        "shop",
+        "--deployment",
+        "api",
+        "--https",
+        "--upstream",
+        upstream.address,
+      ],
+    );
+    equal(added.code, 0, added.stderr);
+    await until("HTTPS", async () => (await site.curl("https://any.example.com/")).code === 0);
+    equal((await site.curl("https://any.example.com/")).stdout, "any.example.com https 200 ");
+    ok((await site.curl("https://two.labels.example.com/")).code !== 0, "a wildcard is for one label");
+  },
+});
+
 Deno.test("helyosd refuses bad flags of routes and certificates before anything is touched", async () => {
   await using home = await temporaryFolder();
   const { helyosd } = await import("../support/process.ts");
