@@ -98,7 +98,8 @@ export async function revokeToken(deps: TokenDeps, name: string, by: Actor): Pro
 }
 
 /**
- * Mints a new secret under a name and lets the old one end after an overlap. Scope and length of life stay.
+ * Mints a new secret under a name and lets the old one end after an overlap, and with it whatever earlier rotations left
+ * working for longer than that. Scope and length of life stay.
  *
  * @throws {Failure} `not_found` if no active token has the name.
  */
@@ -113,20 +114,25 @@ export async function rotateToken(deps: TokenDeps, input: TokenRotation, by: Act
       lifetimeMs: old.expiresAt === null ? null : expiryOf(old) - Date.parse(old.createdAt),
     });
     const overlapMs = (input.overlap_secs ?? OVERLAP_SECONDS) * 1000;
-    const endMs = Math.min(expiryOf(old), deps.now().getTime() + overlapMs);
-    const ending: Operation[] = overlapMs === 0
-      ? revocation(old, deps.now())
-      : [{ put: entry.key, value: { ...old, expiresAt: instant(endMs) } satisfies StoredToken }];
+    const now = deps.now();
+    const endMs = now.getTime() + overlapMs;
+    // Shortened only: an earlier overlap that ends before this one keeps its end
+    const earlier = (await unrevoked(deps.store, old.name)).filter((other) => expiryOf(other.value) > endMs);
+    const ending: Operation[] = earlier.flatMap(({ key, value }) =>
+      overlapMs === 0
+        ? revocation(value, now)
+        : [{ put: key, value: { ...value, expiresAt: instant(endMs) } satisfies StoredToken }]
+    );
     const committed = await deps.store.commit(
       [
         ...ending,
         ...storeToken(token),
         auditOperation(deps, { ...by, action: "token.rotate", target: old.name }),
       ],
-      [pointer, entry],
+      [pointer, entry, ...earlier.filter(({ key }) => key !== entry.key)],
     );
     if (!committed) continue;
-    deps.forget([old.id]);
+    deps.forget(earlier.map(({ value }) => value.id));
     return created(token, secret);
   }
 }

@@ -112,6 +112,30 @@ Deno.test("rotateToken() without overlap ends the old secret at once and never l
   equal(await world.present(last.token), "ok");
 });
 
+Deno.test("rotateToken() ends what earlier rotations left, no later than its own overlap says", async () => {
+  await using world = await openWorld();
+  const leaked = await createToken(world.deps, { name: "ci" }, BY);
+  await rotateToken(world.deps, { name: "ci", overlap_secs: 7200 }, BY);
+  const third = await rotateToken(world.deps, { name: "ci", overlap_secs: 60 }, BY);
+  world.pass(59_000);
+  equal(await world.present(leaked.token), "ok");
+  world.pass(1_000);
+  equal(await world.present(leaked.token), "unauthorized");
+  const fourth = await rotateToken(world.deps, { name: "ci" }, BY);
+  await rotateToken(world.deps, { name: "ci", overlap_secs: 0 }, BY);
+  equal(await world.present(third.token), "unauthorized");
+  equal(await world.present(fourth.token), "unauthorized");
+});
+
+Deno.test("rotateToken() never lengthens an overlap", async () => {
+  await using world = await openWorld();
+  const first = await createToken(world.deps, { name: "ci" }, BY);
+  await rotateToken(world.deps, { name: "ci", overlap_secs: 60 }, BY);
+  await rotateToken(world.deps, { name: "ci", overlap_secs: 7200 }, BY);
+  world.pass(60_000);
+  equal(await world.present(first.token), "unauthorized");
+});
+
 Deno.test("revokeToken() ends the secrets that a rotation left", async () => {
   await using world = await openWorld();
   const old = await createToken(world.deps, { name: "ci" }, BY);
