@@ -14,11 +14,14 @@ function writeOut(text: string): void {
   Deno.stdout.writeSync(encoder.encode(text + "\n"));
 }
 
-function writeError(text: string): void {
+/** Whether it could be written: whoever read the log may be gone, and the daemon serves on. */
+function writeError(text: string): boolean {
   try {
-    Deno.stderr.writeSync(encoder.encode(text));
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+    return true;
   } catch {
-    // Whoever read the log is gone; the daemon serves on
+    return false;
   }
 }
 

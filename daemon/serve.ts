@@ -23,7 +23,7 @@ import { type Hold, holdDataDir, refuseIfHeld } from "./store/hold.ts";
 import { makePrivateFolder } from "./store/private_files.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { takeOver } from "./takeover/takeover.ts";
-import { type FirstToken, prepareFirstToken } from "./tokens/first_token.ts";
+import { type FirstToken, firstTokenShown, prepareFirstToken } from "./tokens/first_token.ts";
 import { createHasher } from "./tokens/hasher.ts";
 import { TokenVerifier } from "./tokens/verifier.ts";
 import { checkTrust, openTrust, type TrustOptions } from "./trust/mod.ts";
@@ -34,8 +34,8 @@ export interface World {
   readonly now: () => Date;
   readonly pid: number;
   readonly hostname: string;
-  /** Standard error without scrubbing: for the one line that shows the first token. */
-  readonly writeSecret: (line: string) => void;
+  /** Standard error without scrubbing: for the one line that shows the first token. Gives whether it could be written. */
+  readonly writeSecret: (line: string) => boolean;
 }
 
 /** A daemon that serves. */
@@ -132,7 +132,7 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   );
   stack.use(trust);
   if (first.kind === "existing" && !first.active && !config.tls && !isLoopback(config.host)) throw tokenless();
-  tellFirstToken(first, world);
+  if (tellFirstToken(first, world)) await firstTokenShown(store);
 
   const metrics = createMetrics();
   const edge = await openEdge(config.edge, await readAcmeSettings(config.edge), {
@@ -260,11 +260,19 @@ function keepUp({ trust, store, edge }: Deps, log: Log): AsyncDisposable {
   };
 }
 
-function tellFirstToken(first: FirstToken, { log, writeSecret }: World): void {
+/** Whether a secret was shown. */
+function tellFirstToken(first: FirstToken, { log, writeSecret }: World): boolean {
   switch (first.kind) {
     case "generated":
+      if (first.why === "not_shown") {
+        log.warn(
+          "an earlier start ended before it had shown its API token, so here is another one; " +
+            "should you have seen the earlier one, it works as well, until 'legacy-default' is rotated, revoked or reset",
+        );
+      }
       log.info("Generated new API token — save this, it will not be shown again:");
-      writeSecret(`  HELYOS_API_TOKEN=${first.secret}`);
+      if (writeSecret(`  HELYOS_API_TOKEN=${first.secret}`)) return true;
+      log.warn("the API token could not be shown; the next start shows another one");
       break;
     case "stored":
       log.info("API token hash stored (token provided via CLI/env)");
@@ -279,6 +287,7 @@ function tellFirstToken(first: FirstToken, { log, writeSecret }: World): void {
       log.info("loaded existing API token hash from store");
       if (!first.active) log.warn("no token works any more; make one with: helyosd token reset");
   }
+  return false;
 }
 
 async function tellHowToConnect(

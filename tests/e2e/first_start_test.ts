@@ -4,9 +4,10 @@
  */
 import { deepEqual, doesNotMatch, equal, match, notEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { helyos, helyosd, run, startDaemon, temporaryFolder } from "../support/process.ts";
+import { environment, helyos, helyosd, ROOT, run, startDaemon, temporaryFolder } from "../support/process.ts";
 import { lacking } from "../support/tools.ts";
 
 /** A test that asks programs of the system to judge. */
@@ -40,6 +41,35 @@ Deno.test("helyosd's first start on the loopback prints the token once and the l
   }
   await using again = await startDaemon({ home: home.path });
   equal(again.token, undefined, "a later start shows no token");
+});
+
+Deno.test("helyosd killed before it could show the first token shows another one, and whatever it wrote down works", async () => {
+  await using home = await temporaryFolder();
+  const config = join(home.path, ".helyos/config.toml");
+  const mute = new Deno.Command("sh", {
+    // Nothing can be written to a full device: the token is stored and put into the context, and never shown
+    args: ["-c", 'exec sh "$@" 2>/dev/full', "sh", join(ROOT, "scripts/launch.sh"), "daemon", "--port", "0"],
+    cwd: home.path,
+    env: environment(home.path),
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+  }).spawn();
+  while (!existsSync(config)) await new Promise((resolve) => setTimeout(resolve, 20));
+  mute.kill("SIGKILL");
+  await mute.status;
+
+  const port = new URL((await readFile(config, "utf8")).match(/server = "([^"]+)"/)![1]!).port;
+  await using daemon = await startDaemon({ home: home.path, flags: ["--port", port] });
+  match(daemon.log(), /WARN .*an earlier start ended before it had shown its API token/);
+  match(daemon.token ?? "", /^nxa-api_[0-9a-f]{64}$/);
+  for (const env of [{}, { HELYOS_API_TOKEN: daemon.token! }]) {
+    const who = await helyos(["whoami"], { home: home.path, env });
+    equal(who.code, 0, who.stderr);
+  }
+  await daemon.stop();
+  await using third = await startDaemon({ home: home.path });
+  equal(third.token, undefined);
 });
 
 judged(
