@@ -7,6 +7,7 @@ import { matchesName, verifyChain } from "@helyos/pki";
 import { isIP } from "node:net";
 import type { Ca } from "./ca.ts";
 import type { LeafNames } from "./issue.ts";
+import { isIssuedBy } from "./list.ts";
 import { pairFault, type StoredPair } from "./store.ts";
 
 /** What is wrong with a certificate. */
@@ -40,6 +41,10 @@ export interface Judges {
 export async function judgePair(pair: StoredPair, judges: Judges, names?: LeafNames): Promise<Fault | undefined> {
   const reason = await pairFault(pair);
   if (reason !== undefined) return { rule: "pair", reason };
+  // A new CA has the name of the old one: all that verifying could say is that the signature is wrong.
+  if (!isIssuedBy(pair.certificate!, judges.ca)) {
+    return { rule: "issuer", section: "RFC 5280 §6.1.3", reason: "another CA issued it: issue and deploy it again" };
+  }
   const fault = await judgeCertificate(pair.certPem!, judges, pair.type);
   if (fault !== undefined || names === undefined) return fault;
   const missing = missingNames(pair, names);

@@ -6,7 +6,7 @@
 import { equal } from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pkiHomeAt, type PkiHome } from "../../../cli/certs/home.ts";
+import { type PkiHome, pkiHomeAt } from "../../../cli/certs/home.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { helyos, type Outcome, type TerminalOptions } from "../terminal.ts";
 
