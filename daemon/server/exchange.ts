@@ -74,7 +74,9 @@ export class Exchange implements Call<unknown>, Origin {
 
   get address(): string {
     const { remoteAddr } = this.info;
-    return "hostname" in remoteAddr ? remoteAddr.hostname : "local";
+    if (!("hostname" in remoteAddr)) return "local";
+    // RFC 4291 §2.5.5.2: what a socket for both kinds of addresses, such as [::], says of an IPv4 caller
+    return remoteAddr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
   }
 
   get signal(): AbortSignal {

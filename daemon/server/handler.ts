@@ -71,8 +71,7 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
   function send(request: Request, response: Response): Response | Promise<Response> {
     const { method } = request;
     if (method === "GET") return response;
-    // RFC 9110 §9.3.2: HEAD is answered like GET, without the content
-    if (method === "HEAD") return new Response(null, { status: response.status, headers: response.headers });
+    if (method === "HEAD") return withoutContent(response);
     if (request.body === null || request.body.locked || request.bodyUsed) return response;
     return discardBody(request, limits).then(() => response);
   }
@@ -112,6 +111,17 @@ function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   const end = url.indexOf("?", start);
   return end < 0 ? url.slice(start) : url.slice(start, end);
+}
+
+/**
+ * RFC 9110 §9.3.2: HEAD is answered like GET, without the content; a length must be that of the content (§8.6), so it is
+ * counted. Deno left to it breaks the stream over HTTP/2.
+ */
+async function withoutContent(response: Response): Promise<Response> {
+  const { status, headers } = response;
+  if (headers.get("content-type") === MEDIA_TYPES.events) await response.body?.cancel(); // it would not end
+  else if (response.body !== null) headers.set("content-length", String((await response.arrayBuffer()).byteLength));
+  return new Response(null, { status, headers });
 }
 
 function secondsSince(started: number): number {

@@ -149,12 +149,38 @@ Deno.test("createHandler() answers JSON, tells who calls, and lets nobody store 
   deepEqual(counted, ["GET /api/v1/thing 200"]);
 });
 
-Deno.test("createHandler() serves HEAD like GET without the content", async () => {
-  const { send } = setUp();
-  const answer = await send("HEAD", "/api/v1/thing", { headers: { authorization } });
-  equal(answer.status, 200);
-  equal(answer.text, "");
-  equal(answer.headers.get("content-type"), "application/json");
+Deno.test("createHandler() calls an IPv4 caller by that address on a socket for both kinds", async () => {
+  const { handler } = setUp();
+  for (const [hostname, expected] of [["::ffff:192.0.2.7", "192.0.2.7"], ["2001:db8::7", "2001:db8::7"]] as const) {
+    const info = { remoteAddr: { transport: "tcp", hostname, port: 5 } as const };
+    const response = await handler(new Request("https://x/api/v1/thing", { headers: { authorization } }), info);
+    equal((await response.json()).address, expected);
+  }
+});
+
+Deno.test("createHandler() serves HEAD with GET's header fields and without its content", async () => {
+  const { handler } = setUp();
+  const { promise: listening, resolve } = Promise.withResolvers<number>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: ({ port }) => resolve(port) }, handler);
+  try {
+    for (const [fields, status] of [[`authorization: ${authorization}\r\n`, 200], ["", 401]] as const) {
+      const heads: string[] = [];
+      for (const method of ["GET", "HEAD"]) {
+        using connection = await Deno.connect({ port: await listening });
+        const head = `${method} /api/v1/thing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${fields}\r\n`;
+        await connection.write(new TextEncoder().encode(head));
+        const answer = await new Response(connection.readable).text();
+        const end = answer.indexOf("\r\n\r\n");
+        equal(answer.length > end + 4, method === "GET");
+        const [line, ...names] = answer.slice(0, end).split("\r\n").filter((field) => !field.startsWith("date:"));
+        heads.push([line, ...names.sort()].join("\n"));
+      }
+      equal(heads[0], heads[1]);
+      match(heads[0]!, new RegExp(`^HTTP/1.1 ${status} [^]*content-length: [1-9]`));
+    }
+  } finally {
+    await server.shutdown();
+  }
 });
 
 Deno.test("createHandler() refuses a query the schema does not take by 400", async () => {
