@@ -1,8 +1,8 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from "node:assert/strict";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import tls from "node:tls";
-import { createCrl } from "@helyos/pki";
+import { createCrl, parseCertificate } from "@helyos/pki";
 import {
   buildClientTlsOptions,
   connectWebSocket,
@@ -13,6 +13,7 @@ import {
   TlsConnectionError,
   upgradeWebSocket,
 } from "@helyos/tls";
+import { lacking, tool } from "../../support/tools.ts";
 import { Ca, configOf, type Leaf, stage, temporaryFolder, until } from "./support.ts";
 
 /** The serial number of what a server shows. */
@@ -141,6 +142,58 @@ Deno.test("clients of a CA that was taken away are refused, also on connections 
   await rejects(fetch(it.url), TlsConnectionError);
   await rejects(fetch(it.url), TlsConnectionError);
   equal(it.calls(), calls);
+});
+
+Deno.test({
+  name: "a resumed session is judged like a new one: revoked, or of a CA that is gone, it is refused",
+  ignore: lacking("openssl"),
+  async fn() {
+    await using it = await stage();
+    const crl = join(it.folder, "ca.crl");
+    await revoke(it.ca, crl, []);
+    let calls = 0;
+    await using server = await serveTls(() => new Response(`call ${++calls}`), {
+      config: it.serverConfig.with({ revocationListsPath: crl }),
+      port: 0,
+      hostname: "127.0.0.1",
+      watch: false,
+    });
+    const { certificatePath, privateKeyPath } = it.clientConfig;
+    const session = join(it.folder, "session");
+    const ask = async (...more: string[]) => {
+      const child = new Deno.Command(tool("openssl"), {
+        args: ["s_client", "-connect", `127.0.0.1:${server.addr.port}`, "-servername", "localhost"]
+          .concat("-CAfile", it.ca.path, "-cert", certificatePath!, "-key", privateKeyPath!, ...more),
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+      let text = "";
+      for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        if (/call \d/.test(text)) break;
+      }
+      await writer.close().catch(() => {});
+      await child.status;
+      return text;
+    };
+    match(await ask("-sess_out", session), /call 1/);
+    match(await ask("-sess_in", session), /Reused[^]*call 2/);
+    await revoke(it.ca, crl, [parseCertificate(await readFile(certificatePath!, "utf8")).serial]);
+    await server.reload();
+    doesNotMatch(await ask("-sess_in", session), /call/);
+    await revoke(it.ca, crl, []);
+    await server.reload();
+    await using folder = await temporaryFolder();
+    const next = await Ca.make(folder.path, "next");
+    await writeFile(it.ca.path, next.pem);
+    await revoke(next, crl, []);
+    await server.reload();
+    doesNotMatch(await ask("-sess_in", session), /call/);
+    equal(calls, 2);
+  },
 });
 
 Deno.test("fetchTls.reload() takes renewed files", async () => {
