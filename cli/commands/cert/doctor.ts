@@ -1,8 +1,10 @@
 import { command } from "../../command.ts";
 import { connect } from "../../connect.ts";
-import { statusCell, tableBody } from "../../output/table.ts";
-import { panel } from "../../output/panel.ts";
+import { failure, success, warning } from "../../output/message.ts";
 import { outputStyle, sayJson } from "../../say.ts";
+
+/** The mark each result stands behind. */
+const MARKS = { ok: success, skipped: success, warning, problem: failure } as const;
 
 export default command({
   summary: "Explain why a domain has no certificate",
@@ -14,21 +16,13 @@ something stands in the way.`,
     const { diagnoseCertificate } = await import("@helyos/api");
     await using connection = await connect({ globals, io });
     const findings = await connection.call(diagnoseCertificate, { domain: args.DOMAIN });
-    const problems = findings.filter(({ result }) => result === "problem").length;
     if (globals.json) {
       sayJson({ globals, io }, findings, { order: "model" });
     } else {
-      io.stdout.write(panel(outputStyle({ globals, io }), {
-        icon: "event",
-        title: "Doctor",
-        subtitle: args.DOMAIN,
-        count: problems === 1 ? "1 problem" : `${problems} problems`,
-        body: tableBody({
-          columns: ["Check", "Status", "Finding"],
-          rows: findings.map(({ check, result, detail }) => [check, statusCell(result), detail]),
-        }),
-      }));
+      const style = outputStyle({ globals, io });
+      // No panel: a finding is a sentence or two, which a panel would cut
+      for (const { check, result, detail } of findings) io.stdout.write(MARKS[result](style, `${check}: ${detail}`));
     }
-    return problems > 0 ? 1 : 0;
+    return findings.some(({ result }) => result === "problem") ? 1 : 0;
   },
 });
