@@ -191,5 +191,7 @@ set -- run --quiet --frozen $flags "$root/$main/main.ts" "$@"
 if [ "$print" = yes ]; then
   printf '%s\n' "$@"
 else
+  # Deno asks its maker for a newer version half a second after each start, by way of whatever proxy the environment names.
+  export DENO_NO_UPDATE_CHECK=1
   exec "${HELYOS_DENO:-deno}" "$@"
 fi

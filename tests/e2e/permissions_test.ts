@@ -50,6 +50,17 @@ Deno.test("launch.sh lets --data-dir beat HELYOS_DATA_DIR", async () => {
   }
 });
 
+Deno.test("launch.sh lets the runtime ask nobody for a newer version", async () => {
+  await using home = await temporaryFolder();
+  const deno = join(home.path, "deno");
+  await writeFile(deno, '#!/bin/sh\necho "asks: ${DENO_NO_UPDATE_CHECK:-yes}"\n', { mode: 0o700 });
+  const env = { HELYOS_DENO: deno, DENO_NO_UPDATE_CHECK: "" };
+  for (const program of ["cli", "daemon"]) {
+    const { stdout } = await run("sh", [join(ROOT, "scripts/launch.sh"), program], { home: home.path, env });
+    equal(stdout, "asks: 1\n");
+  }
+});
+
 /** One name of one kind, and the flags without it. */
 interface Missing {
   readonly name: string;

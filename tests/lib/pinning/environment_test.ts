@@ -23,7 +23,8 @@ async function run(
     await Deno.writeTextFile(file, script);
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-prompt", "--no-check", "--quiet", "--config", CONFIG, ...flags, file],
-      env: { ...env, NO_COLOR: "1" },
+      // The runtime itself would ask for a newer version half a second after its start, through the proxies of `env`.
+      env: { ...env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
     }).output();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { out: decode(stdout).trim(), err: decode(stderr).trim() };
