@@ -93,17 +93,10 @@ export async function jobsFor(
   const jobs: DeployJob[] = [];
   const skipped: Passed[] = [];
   for (const service of registry.serviceNames) {
-    for (const type of types) {
-      let stored = true;
-      try {
-        const { cert, key } = home.pair(service, type);
-        stored = await fileInfo(cert) !== undefined || await fileInfo(key) !== undefined;
-      } catch {
-        // A name that makes no sense fails when it is its turn.
-      }
-      if (stored) jobs.push({ service, type });
-      else skipped.push({ service, reason: `no ${type} certificate` });
-    }
+    const stored: PairType[] = [];
+    for (const type of types) if (await isStored(home, service, type)) stored.push(type);
+    jobs.push(...stored.map((type) => ({ service, type })));
+    if (stored.length === 0) skipped.push({ service, reason: `no ${types.join(" or ")} certificate` });
   }
   return { jobs, skipped };
 }
@@ -154,9 +147,9 @@ export async function deployAndReport(
   };
   await inLanes(jobs, (job) => job.machine ?? machineOf(registry, job.service), attempt);
   told.end();
-  const failed = results.filter((result) => !result.ok);
-  if (single && failed[0] !== undefined) throw failed[0].error;
   const inOrder = jobs.map((job) => results.find((result) => result.job === job)!);
+  const failed = inOrder.filter((result) => !result.ok);
+  if (single && failed[0] !== undefined) throw failed[0].error;
   if (globals.json) {
     const [only] = inOrder;
     sayJson(
