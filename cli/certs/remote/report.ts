@@ -101,6 +101,16 @@ export async function jobsFor(
   return { jobs, skipped };
 }
 
+/** A name that makes no sense counts as stored, and fails when it is its turn. */
+async function isStored(home: PkiHome, service: string, type: PairType): Promise<boolean> {
+  try {
+    const { cert, key } = home.pair(service, type);
+    return await fileInfo(cert) !== undefined || await fileInfo(key) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
 type Result =
   & { readonly job: DeployJob; readonly deployment?: Deployment }
   & (
