@@ -4,14 +4,13 @@
  * @module
  */
 import { type Config, ConfigError } from "./config.ts";
-import { checkMasterKey, openSealer } from "./secrets/mod.ts";
+import { dataDirError, judgeDataDir } from "./data_dir.ts";
 import { hostPort, ListenError, probePort } from "./server/listen.ts";
-import { checkSqliteStore, openSqliteStore } from "./store/sqlite.ts";
-import { checkTakeover } from "./takeover/takeover.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
 import { resetFirstToken } from "./tokens/first_token.ts";
 import { createHasher } from "./tokens/hasher.ts";
-import { checkTrust, readCa } from "./trust/mod.ts";
-import { dataDirError, refuseEarly, trustOptions, type World } from "./serve.ts";
+import { readCa } from "./trust/mod.ts";
+import { refuseEarly, trustOptions, type World } from "./serve.ts";
 
 /**
  * `helyosd ca`: the fingerprints of the CA, in every form a client may show.
@@ -64,33 +63,25 @@ export async function resetToken(dataDir: string, now: () => Date): Promise<stri
 export async function checkStart(config: Config, world: Pick<World, "now" | "hostname">): Promise<string> {
   await refuseEarly(config, world);
   const warnings: string[] = [];
-  if (config.port !== 0) {
-    try {
-      probePort(config.host, config.port);
-    } catch (error) {
-      if (!(error instanceof ListenError) || !(error.cause instanceof Deno.errors.AddrInUse)) throw error;
-      warnings.push(`${error.message}; that is as it should be while this very daemon runs`);
-    }
+  try {
+    probePort(config.host, config.port);
+  } catch (error) {
+    if (!(error instanceof ListenError) || !(error.cause instanceof Deno.errors.AddrInUse)) throw error;
+    warnings.push(`${error.message}; that is as it should be while this very daemon runs`);
   }
-  const known = await dataDirState(config.dataDir);
-  if (known !== "new") await checkSqliteStore(`${config.dataDir}/state.db`);
-  const key = known === "new" ? "absent" : await checkMasterKey(config.dataDir);
-  // Opening creates the key when there is none, so it is opened only when there is one
-  const sealer = key === "present" ? await openSealer(config.dataDir) : undefined;
-  const trust = await checkTrust(
-    { dataDir: config.dataDir, sealer, now: world.now },
-    trustOptions(config, world.hostname),
-  );
+  const { state, trust, original } = await judgeDataDir(config.dataDir, {
+    trust: trustOptions(config, world.hostname),
+    now: world.now,
+  });
   warnings.push(...trust.warnings);
-  const original = known === "original" ? await checkTakeover(config.dataDir, world.now()) : undefined;
   const scheme = config.tls ? "https" : "http";
   return [
     `helyosd would serve ${scheme}://${hostPort(config.host, config.port)}`,
-    `data directory: ${config.dataDir} (${DESCRIPTIONS[known]})`,
+    `data directory: ${config.dataDir} (${DESCRIPTIONS[state]})`,
     ...(original === undefined ? [] : [`taken over: ${original.tokens} tokens, ${original.projects} projects`]),
     ...trust.lines.map((line) => `TLS: ${line}`),
     `API token: ${
-      config.apiToken !== undefined ? "as given" : known === "new" ? "made and shown by the first start" : "as stored"
+      config.apiToken !== undefined ? "as given" : state === "new" ? "made and shown by the first start" : "as stored"
     }`,
     ...warnings.map((warning) => `warning: ${warning}`),
   ].join("\n");
@@ -101,16 +92,3 @@ const DESCRIPTIONS = {
   ours: "in use before",
   original: "of an original helyosd, to be taken over",
 } as const;
-
-async function dataDirState(dataDir: string): Promise<keyof typeof DESCRIPTIONS> {
-  try {
-    const info = await Deno.stat(dataDir);
-    if (!info.isDirectory) throw new Deno.errors.NotADirectory(dataDir);
-    const names = new Set<string>();
-    for await (const entry of Deno.readDir(dataDir)) names.add(entry.name);
-    return names.has("state.db") ? "ours" : names.has("helyos.db") ? "original" : names.size > 0 ? "ours" : "new";
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "new";
-    throw dataDirError(dataDir, error);
-  }
-}

@@ -8,6 +8,7 @@ import { appBindings } from "./app.ts";
 import { trimRecords } from "./audit/records.ts";
 import { type Config, ConfigError, isLoopback, isWildcard } from "./config.ts";
 import { systemDns } from "./certificates/system_dns.ts";
+import { dataDirError, hasState, judgeDataDir } from "./data_dir.ts";
 import type { Deps } from "./deps.ts";
 import { openEdge, readAcmeSettings } from "./edge.ts";
 import { contextFileText, writeFirstContext } from "./first_context.ts";
@@ -85,14 +86,9 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   const { log, now } = world;
   log.info(`starting helyosd in single-node mode on ${hostPort(config.host, config.port)}`, { version: VERSION });
   await refuseEarly(config, world);
-  if (config.port !== 0) {
-    try {
-      probePort(config.host, config.port);
-    } catch (error) {
-      await refuseIfHeld(config.dataDir); // a second start names the first, not just its port
-      throw error;
-    }
-  }
+  await refuseIfHeld(config.dataDir); // before the port: a second start names the first, not just its port
+  probePort(config.host, config.port);
+  await judgeDataDir(config.dataDir, { trust: trustOptions(config, world.hostname), now });
   if (config.apiToken !== undefined) hideSecret(config.apiToken);
   if (config.apiTokenVisible) {
     log.warn("--api-token shows the token to everybody on this machine; set HELYOS_API_TOKEN instead");
@@ -184,22 +180,6 @@ async function openDataDir(config: Config, world: World): Promise<Hold> {
   } catch (error) {
     throw dataDirError(config.dataDir, error);
   }
-}
-
-/** What is wrong with a data directory, in a sentence. */
-export function dataDirError(dataDir: string, error: unknown): unknown {
-  const why = error instanceof Deno.errors.PermissionDenied
-    ? "the system does not let this user write there; change its owner or mode, or choose another --data-dir"
-    : error instanceof Deno.errors.NotCapable
-    ? "this program was not started with the right to it; name it by --data-dir or HELYOS_DATA_DIR on the launcher's command line"
-    : error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists
-    ? "it, or a folder above it, is a file; choose another --data-dir"
-    : /os error (30|28|122)/.test(textOf(error))
-    ? "its file system is full or read-only; choose another --data-dir"
-    : undefined;
-  return why === undefined
-    ? error
-    : new ConfigError(`cannot use the data directory ${dataDir}: ${why}`, { cause: error });
 }
 
 /** Waits for both, so that nothing goes on in the background when one fails. */
@@ -317,18 +297,6 @@ async function tellHowToConnect(
   } catch (error) {
     log.warn(`could not write a local CLI context to ${config.contextFile}`, { cause: textOf(error) });
   }
-}
-
-/** Whether a daemon has started here before, which made a token or took one over. */
-async function hasState(dataDir: string): Promise<boolean> {
-  for (const file of ["state.db", "helyos.db"]) {
-    try {
-      if ((await Deno.stat(`${dataDir}/${file}`)).size > 0) return true;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw dataDirError(dataDir, error);
-    }
-  }
-  return false;
 }
 
 function tokenless(): ConfigError {

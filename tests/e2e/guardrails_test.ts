@@ -4,6 +4,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
 import { helyosd, startDaemon, temporaryFolder } from "../support/process.ts";
@@ -26,6 +27,8 @@ const REFUSALS: readonly { flags: readonly string[]; code: 1 | 2; says: RegExp }
   { flags: ["--log-format", "xml"], code: 2, says: /log-format/ },
   { flags: ["--prot", "1"], code: 2, says: /--port/ },
   { flags: ["extra"], code: 2, says: /extra/ },
+  { flags: ["--host", "192.0.2.7", "--port", "0"], code: 1, says: /Error: .*this machine has no such address/ },
+  { flags: ["--host", "nowhere.invalid", "--port", "0"], code: 1, says: /Error: cannot listen on nowhere\.invalid/ },
 ];
 
 for (const { flags, code, says } of REFUSALS) {
@@ -110,22 +113,43 @@ Deno.test("helyosd refuses a data directory that another daemon holds, and names
   match(second.stderr, new RegExp(`Error: .*${daemon.pid}`));
 });
 
-Deno.test("helyosd refuses a damaged master key or database in one sentence and leaves them as they are", async () => {
-  for (
-    const [name, content, says] of [
-      ["master.key", "short", /Error: .*master key invalid length: expected 32, got 5/],
-      ["state.db", "this is no database, but long enough to look like one to nobody".repeat(100), /Error: .*state\.db/],
-    ] as const
-  ) {
+/** Every file under a folder with its content. */
+async function contentOf(folder: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) files[path] = Buffer.from(await Deno.readFile(path)).toString("latin1");
+  }
+  return files;
+}
+
+Deno.test("helyosd refuses a data directory it cannot go on with in one sentence, and changes nothing in it", async () => {
+  const noDatabase = "this is no database, but long enough to look like one to nobody".repeat(100);
+  const key = "k".repeat(32);
+  const cases: { files: Record<string, string>; says: RegExp; flags?: string[] }[] = [
+    { files: { "master.key": "short" }, says: /Error: .*master key invalid length: expected 32, got 5/ },
+    { files: { "state.db": noDatabase, "master.key": key }, says: /Error: .*state\.db/ },
+    { files: { "state.db": noDatabase }, says: /Error: .*master\.key is missing/ },
+    { files: { "helyos.db": noDatabase }, says: /Error: .*helyos\.db.*not a database/ },
+    {
+      files: { "http-ca.pem": "junk", "http-server.pem": "junk", "http-server-key.pem": "junk", "master.key": key },
+      says: /Error: .*http-ca\.pem/,
+      flags: ["--tls", "on"],
+    },
+  ];
+  for (const { files, says, flags = [] } of cases) {
     await using home = await temporaryFolder();
     const data = join(home.path, "data");
     await mkdir(data, { mode: 0o700 });
-    await writeFile(join(data, name), content, { mode: 0o600 });
-    const outcome = await helyosd(["--port", "0", "--data-dir", data], { home: home.path });
-    equal(outcome.code, 1, outcome.stderr);
-    match(outcome.stderr, says);
-    equal(await Deno.readTextFile(join(data, name)), content);
-    equal(outcome.stderr.trim().split("\n").filter((line) => line.startsWith("Error:")).length, 1);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(data, name), content, { mode: 0o600 });
+    const before = await contentOf(home.path);
+    for (const check of [[], ["--check"]]) {
+      const outcome = await helyosd(["--port", "0", "--data-dir", data, ...flags, ...check], { home: home.path });
+      equal(outcome.code, 1, outcome.stderr);
+      match(outcome.stderr, says);
+      equal(outcome.stderr.trim().split("\n").filter((line) => line.startsWith("Error:")).length, 1);
+      deepEqual(await contentOf(home.path), before);
+    }
   }
 });
 
