@@ -8,7 +8,7 @@ import type { Change } from "./protocol.ts";
 
 /** A change, and what is known to the thread after it. */
 export interface Difference {
-  readonly change: Omit<Change, "sharePorts">;
+  readonly change: Omit<Change, "sharing">;
   readonly sites: ReadonlyMap<string, Site>;
   readonly certificates: ReadonlyMap<string, ServedCertificate>;
 }

@@ -287,7 +287,8 @@ export class VisitorConnection implements VisitorSide {
   #ended(): void {
     const exchange = this.#exchange;
     if (exchange?.isTunnel === true) return exchange.visitorEnd();
-    if (exchange === undefined || !exchange.requestDone) {
+    // Whoever hangs up while a response streams has left; only a request may be followed by silence at once
+    if (exchange === undefined || !exchange.requestDone || !exchange.isUnanswered) {
       exchange?.cancel();
       this.#exchange = undefined;
       this.#socket.end();

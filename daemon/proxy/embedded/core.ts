@@ -84,8 +84,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
     const wanted = this.#sites.size > 0;
     const needsTls = wanted && this.#sites.some((site) => site.tls !== "none");
     await Promise.all([
-      this.#http.want(wanted ? change.httpListen : undefined, change.sharePorts),
-      this.#https.want(needsTls ? change.httpsListen : undefined, change.sharePorts),
+      this.#http.want(wanted ? change.httpListen : undefined, change.sharing),
+      this.#https.want(needsTls ? change.httpsListen : undefined, change.sharing),
     ]);
     if (!wanted) { for (const connection of this.#connections) connection.stop(); }
     return this.#failed();
@@ -167,7 +167,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
   /** Stops: no new connections, open requests end within the grace. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isStopping = true;
-    await Promise.all([this.#http.want(undefined, false), this.#https.want(undefined, false)]);
+    await Promise.all([this.#http.want(undefined, "none"), this.#https.want(undefined, "none")]);
     for (const connection of this.#connections) connection.stop();
     if (this.#connections.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();

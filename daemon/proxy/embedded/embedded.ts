@@ -4,16 +4,15 @@
  *
  * @module
  */
-import type { DesiredProxy, ProxyBackend, ProxyStatus, ServedCertificate, Site, SiteStatus } from "../backend.ts";
-import { changeBetween } from "./change.ts";
+import type { DesiredProxy, ProxyBackend, ProxyStatus, SiteStatus } from "../backend.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import type { FailedSite, Order, PortsStatus, Report } from "./protocol.ts";
+import { Thread } from "./thread.ts";
 
 /** How the embedded proxy is made. */
 export interface EmbeddedProxyOptions {
   /**
-   * How many threads serve visitors. More than one share the ports, between which the system spreads new connections.
-   * @default {1}
+   * How many threads serve visitors. More than one share the ports, and the system spreads new connections between them. By default
+   * half as many as the machine has cores, at least one and at most four.
    */
   readonly threads?: number;
   /** Bounds that differ from the default ones. */
@@ -22,16 +21,9 @@ export interface EmbeddedProxyOptions {
   readonly onCrash?: (reason: string) => void;
 }
 
-/** The first pause before a thread that crashed is started again; doubled each time. */
-const RESTART_MS = 100;
-const RESTART_MAX_MS = 10_000;
-
-/** A thread that has served this long starts anew at once when it crashes. */
-const SETTLED_MS = 60_000;
-
 /** Makes the embedded proxy. It starts a thread when the first site is applied. */
 export function createEmbeddedProxy(options: EmbeddedProxyOptions = {}): ProxyBackend {
-  const threads = options.threads ?? 1;
+  const threads = options.threads ?? Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`Cannot start ${threads} threads: between 1 and 64 can be`);
   }
@@ -40,34 +32,44 @@ export function createEmbeddedProxy(options: EmbeddedProxyOptions = {}): ProxyBa
 
 class EmbeddedProxy implements ProxyBackend {
   readonly name = "embedded";
-  readonly #limits: Limits;
-  readonly #onCrash: (reason: string) => void;
   readonly #threads: Thread[];
   #desired: DesiredProxy | undefined;
 
   constructor(threads: number, limits: Limits, onCrash: (reason: string) => void) {
-    this.#limits = limits;
-    this.#onCrash = onCrash;
-    this.#threads = Array.from({ length: threads }, () => new Thread(this.#limits, this.#onCrash, threads > 1));
+    this.#threads = Array.from(
+      { length: threads },
+      (_, index) =>
+        new Thread(limits, {
+          onCrash,
+          onPorts: () => void (index === 0 && this.#follow()),
+          sharing: threads === 1 ? "none" : index === 0 ? "first" : "others",
+        }),
+    );
   }
 
   async apply(desired: DesiredProxy): Promise<readonly SiteStatus[]> {
     this.#desired = desired;
-    const [first, ...others] = this.#threads;
+    const [first] = this.#threads;
     const failed = new Map((await first!.apply(desired)).map((site) => [site.domain, site.reason]));
-    // The others go where the first one is: the system may have chosen the ports
-    const { http, https } = first!.ports;
-    await Promise.all(others.map((thread) =>
-      thread.apply({
-        ...desired,
-        httpListen: http.bound ?? desired.httpListen,
-        httpsListen: https.bound ?? desired.httpsListen,
-      })
-    ));
+    await this.#follow();
     return desired.sites.map(({ domain }) => {
       const reason = failed.get(domain);
       return reason === undefined ? { domain, state: "served" } : { domain, state: "failed", reason };
     });
+  }
+
+  /** Lets the other threads listen where the first one does: the system may have chosen the ports, or not given them yet. */
+  async #follow(): Promise<void> {
+    const desired = this.#desired;
+    const [first, ...others] = this.#threads;
+    if (desired === undefined) return;
+    const { http, https } = first!.ports;
+    const next = first!.failures().length > 0 ? { ...desired, sites: [], certificates: [] } : {
+      ...desired,
+      httpListen: http.bound ?? desired.httpListen,
+      httpsListen: https.bound ?? desired.httpsListen,
+    };
+    await Promise.all(others.map((thread) => thread.apply(next)));
   }
 
   status(): ProxyStatus {
@@ -92,123 +94,5 @@ class EmbeddedProxy implements ProxyBackend {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#desired = undefined;
     await Promise.all(this.#threads.map((thread) => thread[Symbol.asyncDispose]()));
-  }
-}
-
-/** A thread, started when there is something to serve, and again when it crashes. */
-class Thread implements AsyncDisposable {
-  readonly #limits: Limits;
-  readonly #onCrash: (reason: string) => void;
-  readonly #sharePorts: boolean;
-  #worker: Worker | undefined;
-  #ports: PortsStatus = { http: {}, https: {} };
-  #crash: string | undefined;
-  #crashes = 0;
-  #startedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #wanted: DesiredProxy | undefined;
-  #sites: ReadonlyMap<string, Site> = new Map();
-  #certificates: ReadonlyMap<string, ServedCertificate> = new Map();
-  #lastId = 0;
-  #waiting: ((failed: readonly FailedSite[]) => void) | undefined;
-  #stopped: (() => void) | undefined;
-
-  constructor(limits: Limits, onCrash: (reason: string) => void, sharePorts: boolean) {
-    this.#limits = limits;
-    this.#onCrash = onCrash;
-    this.#sharePorts = sharePorts;
-  }
-
-  get ports(): PortsStatus {
-    return this.#ports;
-  }
-
-  failures(): string[] {
-    if (this.#crash !== undefined) return [this.#crash];
-    return [this.#ports.http.failure, this.#ports.https.failure].filter((failure) => failure !== undefined);
-  }
-
-  async apply(desired: DesiredProxy): Promise<readonly FailedSite[]> {
-    this.#wanted = desired;
-    if (this.#worker === undefined) {
-      if (desired.sites.length === 0) return [];
-      this.#start();
-    }
-    return await this.#send(desired);
-  }
-
-  #send(desired: DesiredProxy): Promise<readonly FailedSite[]> {
-    const { change, sites, certificates } = changeBetween(this.#sites, this.#certificates, desired);
-    this.#sites = sites;
-    this.#certificates = certificates;
-    const { promise, resolve } = Promise.withResolvers<readonly FailedSite[]>();
-    this.#waiting = resolve;
-    this.#post({ kind: "change", id: ++this.#lastId, change: { ...change, sharePorts: this.#sharePorts } });
-    return promise;
-  }
-
-  #post(order: Order): void {
-    this.#worker!.postMessage(order);
-  }
-
-  #start(): void {
-    clearTimeout(this.#timer);
-    this.#crash = undefined;
-    this.#startedAt = performance.now();
-    this.#sites = new Map();
-    this.#certificates = new Map();
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "proxy" });
-    worker.onmessage = ({ data }: MessageEvent<Report>) => this.#reported(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      if (this.#worker === worker) this.#crashed(event.message);
-    };
-    this.#worker = worker;
-    this.#post({ kind: "start", limits: this.#limits });
-  }
-
-  #reported(report: Report): void {
-    if (report.kind === "stopped") return this.#stopped?.();
-    this.#ports = report.ports;
-    if (report.kind === "changed" && report.id === this.#lastId) {
-      this.#waiting?.(report.failed);
-      this.#waiting = undefined;
-    }
-  }
-
-  #crashed(reason: string): void {
-    this.#worker?.terminate();
-    this.#worker = undefined;
-    this.#ports = { http: {}, https: {} };
-    this.#crash = "a thread of the embedded proxy ended unexpectedly; it is started again";
-    this.#onCrash(reason);
-    this.#waiting?.([]);
-    this.#waiting = undefined;
-    this.#stopped?.();
-    if (performance.now() - this.#startedAt > SETTLED_MS) this.#crashes = 0;
-    const pause = Math.min(RESTART_MS * 2 ** Math.min(this.#crashes++, 16), RESTART_MAX_MS);
-    this.#timer = setTimeout(() => {
-      const wanted = this.#wanted;
-      if (wanted === undefined || wanted.sites.length === 0 || this.#worker !== undefined) return;
-      this.#start();
-      void this.#send(wanted);
-    }, pause);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#wanted = undefined;
-    clearTimeout(this.#timer);
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#stopped = resolve;
-    this.#post({ kind: "stop" });
-    // A thread that hangs is ended all the same
-    const timer = setTimeout(resolve, this.#limits.graceMs + 1_000);
-    await promise;
-    clearTimeout(timer);
-    worker.terminate();
-    this.#worker = undefined;
-    this.#ports = { http: {}, https: {} };
   }
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Server } from "node:net";
+import { createServer, type Server } from "node:net";
 import type { Address } from "../backend.ts";
 import type { Limits } from "./limits.ts";
-import type { PortStatus } from "./protocol.ts";
+import type { PortStatus, Sharing } from "./protocol.ts";
 
 /** How to listen. */
 export interface PortOptions {
@@ -20,7 +20,7 @@ export interface PortOptions {
 /** A port. */
 export class Port {
   readonly #options: PortOptions;
-  #wanted: { address: Address; share: boolean } | undefined;
+  #wanted: { address: Address; sharing: Sharing } | undefined;
   #server: Server | undefined;
   #status: PortStatus = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -35,50 +35,56 @@ export class Port {
     return this.#status;
   }
 
-  /** Binds an address instead of the one before, or none. Resolves after the first try; connections that are open stay so. */
-  async want(address: Address | undefined, share: boolean): Promise<void> {
+  /**
+   * Binds an address instead of the one before, or none. Resolves after the first try; connections that are open stay so. The new
+   * address is bound before the old one is let go, unless the old one is in its way.
+   */
+  async want(address: Address | undefined, sharing: Sharing): Promise<void> {
     const before = this.#wanted;
-    if (
-      before?.address.host === address?.host && before?.address.port === address?.port &&
-      (address === undefined || before?.share === share)
-    ) return;
-    this.#wanted = address === undefined ? undefined : { address, share };
+    if (address === undefined ? before === undefined : this.#isBoundTo(address, sharing)) return;
+    this.#wanted = address === undefined ? undefined : { address, sharing };
     clearTimeout(this.#timer);
     this.#failures = 0;
-    this.#server?.close();
+    const old = this.#server;
     this.#server = undefined;
     this.#status = {};
     if (this.#wanted !== undefined) await this.#bind();
+    if (old === undefined) return;
+    old.close();
+    if (this.#wanted === undefined || this.#server !== undefined) return;
+    clearTimeout(this.#timer);
+    await this.#bind();
   }
 
-  #bind(): Promise<void> {
+  #isBoundTo({ host, port }: Address, sharing: Sharing): boolean {
+    const wanted = this.#wanted;
+    return wanted !== undefined && (wanted.sharing === "none") === (sharing === "none") &&
+      wanted.address.host === host &&
+      (wanted.address.port === port || this.#status.bound?.port === port);
+  }
+
+  async #bind(): Promise<void> {
     const wanted = this.#wanted!;
-    const { address, share } = wanted;
-    const server = this.#options.make();
-    return new Promise((resolve) => {
-      server.on("error", (error: NodeJS.ErrnoException) => {
-        if (this.#wanted === wanted && (this.#server === undefined || this.#server === server)) this.#failed(error);
-        server.close();
-        resolve();
-      });
-      try {
-        server.listen({ host: address.host, port: address.port, ...share ? { reusePort: true } : {} }, () => {
-          if (this.#wanted !== wanted) {
-            server.close();
-          } else {
-            this.#server = server;
-            this.#failures = 0;
-            const bound = server.address() as { address: string; port: number };
-            this.#status = { bound: { host: address.host, port: bound.port } };
-            this.#options.onStatus();
-          }
-          resolve();
-        });
-      } catch (error) {
-        this.#failed(error as NodeJS.ErrnoException);
-        resolve();
+    const { address, sharing } = wanted;
+    try {
+      if (sharing === "first") {
+        const probe = await listening(createServer(), address, false);
+        await new Promise((resolve) => probe.close(resolve));
       }
-    });
+      const server = await listening(this.#options.make(), address, sharing !== "none");
+      if (this.#wanted !== wanted) return void server.close();
+      this.#server = server;
+      this.#failures = 0;
+      this.#status = { bound: { host: address.host, port: (server.address() as { port: number }).port } };
+      server.on("error", (error: NodeJS.ErrnoException) => {
+        if (this.#server !== server) return;
+        server.close();
+        this.#failed(error);
+      });
+      this.#options.onStatus();
+    } catch (error) {
+      if (this.#wanted === wanted) this.#failed(error as NodeJS.ErrnoException);
+    }
   }
 
   #failed(error: NodeJS.ErrnoException): void {
@@ -91,6 +97,16 @@ export class Port {
     const pause = Math.min(bindRetryMs * 2 ** Math.min(this.#failures++, 16), bindRetryMaxMs);
     this.#timer = setTimeout(() => void this.#bind(), pause);
   }
+}
+
+function listening(server: Server, { host, port }: Address, share: boolean): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port, ...share ? { reusePort: true } : {} }, () => {
+      server.removeListener("error", reject);
+      resolve(server);
+    });
+  });
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {

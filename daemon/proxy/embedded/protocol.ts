@@ -15,9 +15,14 @@ export interface Change {
   readonly httpListen: Address;
   readonly httpsListen: Address;
   readonly challenges: Address;
-  /** Whether other threads listen at the same addresses. */
-  readonly sharePorts: boolean;
+  readonly sharing: Sharing;
 }
+
+/**
+ * Whether other threads listen at the same addresses. With `first` nobody does yet, which is made sure of: sharing would let two
+ * daemons bind one port without an error, and each take half the visitors.
+ */
+export type Sharing = "none" | "first" | "others";
 
 /** One of the proxy's ports. */
 export interface PortStatus {
