@@ -50,6 +50,8 @@ export interface Config {
 /** What the command line says about public routes and their certificates. */
 export interface EdgeConfig {
   readonly backend?: BackendName;
+  /** The proxy's program: a name, an absolute path, or the `http://` address of a running Caddy's admin API. */
+  readonly proxyProgram?: string;
   readonly httpListen: HostPort;
   readonly httpsListen: HostPort;
   readonly acmeEmail?: string;
@@ -164,8 +166,15 @@ function edgeOf(values: Values, cwd: string): EdgeConfig {
   if (acmeProfile !== undefined && !/^[\w.-]{1,64}$/.test(acmeProfile)) {
     throw new ConfigError(`invalid --acme-profile '${acmeProfile}': expected a name such as shortlived`);
   }
+  const backend = one("proxy-backend") as BackendName | undefined;
+  const program = one("proxy-program");
+  if (program !== undefined && (backend === undefined || backend === "embedded")) {
+    throw new ConfigError("--proxy-program needs --proxy-backend traefik, caddy or nginx");
+  }
+  const isFile = program?.includes("/") && !/^https?:\/\//.test(program);
   return {
-    ...optional("backend", one("proxy-backend") as BackendName | undefined),
+    ...optional("backend", backend),
+    ...optional("proxyProgram", isFile ? resolve(cwd, program!) : program),
     httpListen,
     httpsListen,
     ...optional("acmeEmail", email),

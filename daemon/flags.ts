@@ -66,7 +66,14 @@ const SERVE: Command = {
       name: "proxy-backend",
       value: "NAME",
       choices: BACKENDS,
-      help: `What serves the routes: ${BACKENDS.join(", ")} [default: ${DEFAULT_BACKEND}]`,
+      help: `What serves the routes: ${
+        BACKENDS.join(", ")
+      } [default: ${DEFAULT_BACKEND} if it is there, else embedded]`,
+    },
+    {
+      name: "proxy-program",
+      value: "FILE",
+      help: "Program of --proxy-backend when it is not on PATH; for caddy also the http:// address of its admin API",
     },
     { name: "http-listen", value: "ADDR", help: "Where routes are served over HTTP [default: 0.0.0.0:80]" },
     { name: "https-listen", value: "ADDR", help: "Where routes are served over HTTPS [default: 0.0.0.0:443]" },

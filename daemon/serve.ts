@@ -137,7 +137,11 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
     now,
     log,
     metrics,
-    openBackend: (name) => openBackend(name, { log, folder: `${config.dataDir}/proxy` }),
+    openBackend: (name) => {
+      const { backend, proxyProgram } = config.edge;
+      const program = backend && proxyProgram ? { of: backend, file: proxyProgram } : undefined;
+      return openBackend(name, { log, folder: `${config.dataDir}/proxy`, program });
+    },
     network: systemDns(),
   });
   stack.use(edge);

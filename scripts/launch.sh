@@ -38,6 +38,8 @@ data=${HELYOS_DATA_DIR:-${home:+$home/.helyos/data}}
 data=${data:-/var/lib/helyos}
 certificates=
 hook=
+proxy=traefik
+proxy_program=
 named=${SSL_CERT_FILE-}$newline${SSL_CERT_DIR-}
 
 note() { # OPTION VALUE: an option of this program that names a path
@@ -47,6 +49,8 @@ note() { # OPTION VALUE: an option of this program that names a path
       certificates=$certificates$newline$2
       ;;
     daemon--acme-dns-hook) hook=$2 ;;
+    daemon--proxy-backend) proxy=$2 ;;
+    daemon--proxy-program) proxy_program=$2 ;;
     cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file | certs-agent--passphrase-file) named=$named$newline$2 ;;
     certs--out) answer=$2$newline$2.tmp ;;
   esac
@@ -104,12 +108,22 @@ for argument; do
     --) plain=yes ;;
     --*=*) note "${argument%%=*}" "${argument#*=}" ;;
     --data-dir | --tls-cert | --tls-key | --ca-file | --token-file | --cert | --key) option=$argument ;;
-    --acme-ca-file | --acme-eab-hmac-file | --acme-dns-hook) option=$argument ;;
+    --acme-ca-file | --acme-eab-hmac-file | --acme-dns-hook | --proxy-backend | --proxy-program) option=$argument ;;
     --passphrase-file | --out | --type | --lifetime | --server | --token | --context | --proxy) option=$argument ;;
     -?*) ;;
     *) word "$argument" ;;
   esac
 done
+
+# The one program the daemon may supervise, when it is there; a Caddy reached by address runs already
+case $proxy in
+  traefik | caddy | nginx) proxy=${proxy_program:-$proxy} ;;
+  *) proxy= ;;
+esac
+case $program-$proxy in
+  daemon-http://* | daemon-https://*) proxy= ;;
+  daemon-*) command -v "$proxy" >/dev/null 2>&1 || proxy= ;;
+esac
 
 config=${HELYOS_CONFIG:-${home:+$home/.helyos/config.toml}}
 case $config in
@@ -157,6 +171,7 @@ while read -r entry kind names; do
       read-data | write-data) paths=$data ;;
       read-certificates) paths=$certificates ;;
       run-dns-hook) paths=$hook ;;
+      run-proxy) paths=$proxy ;;
       read-context) paths=$context ;;
       write-context) paths=$context$newline$backup ;; # the previous version, kept and never read
       read-first-run | write-first-run) paths=$companions ;;

@@ -61,6 +61,23 @@ Deno.test("launch.sh lets the runtime ask nobody for a newer version", async () 
   }
 });
 
+Deno.test("launch.sh lets the daemon run the proxy that was chosen, and no other program", async () => {
+  await using home = await temporaryFolder();
+  for (
+    const [args, expected] of [
+      [[], "--allow-run=traefik"],
+      [["--proxy-backend", "nginx"], "--allow-run=nginx"],
+      [["--proxy-backend=caddy", "--proxy-program=/opt/caddy"], "--allow-run=/opt/caddy"],
+      [["--proxy-backend", "caddy", "--proxy-program", "http://localhost:2019"], undefined],
+      [["--proxy-backend", "embedded"], undefined],
+      [["--proxy-backend", "sh"], undefined],
+    ] as const
+  ) {
+    const { flags } = await granted("daemon", args, home.path);
+    equal(flags.find((flag) => flag.startsWith("--allow-run")), expected);
+  }
+});
+
 /** One name of one kind, and the flags without it. */
 interface Missing {
   readonly name: string;
@@ -115,7 +132,10 @@ async function succeeds(
     if (/API listening on/.test(log)) child.kill("SIGKILL");
   }
   const { code, signal } = await child.status;
-  const complained = /NotCapable|not capable|Requires (\w+) access|cannot write the local|could not/i.test(log);
+  const complained =
+    /NotCapable|not capable|not started with the right|Requires (\w+) access|cannot write the local|could not/i.test(
+      log,
+    );
   return { ok: (signal === "SIGKILL" || code === 0) && !complained, log };
 }
 
@@ -152,10 +172,13 @@ Deno.test("helyosd works with exactly its permissions and fails with one fewer",
   const supply = async (home: string) => {
     await copyFile(join(data, "http-server.pem"), join(home, "api.pem"));
     await copyFile(join(data, "http-server-key.pem"), join(home, "api.key"));
+    await writeFile(join(home, "proxy"), "#!/bin/sh\necho nginx version: nginx/1.28.0\n", { mode: 0o700 });
   };
   await assertExact("daemon", [
     {
-      args: ["--port", "0", "--tls", "on", "--tls-cert", "~/api.pem", "--tls-key", "~/api.key"],
+      args: ["--port", "0", "--tls", "on", "--tls-cert", "~/api.pem", "--tls-key", "~/api.key"].concat(
+        ["--proxy-backend", "nginx", "--proxy-program", "~/proxy"],
+      ),
       prepare: supply,
     },
   ]);

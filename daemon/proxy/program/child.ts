@@ -37,7 +37,7 @@ function command(program: string, args: readonly string[], { cwd }: RunOptions):
       cwd,
       // Nothing of the daemon's own environment, where a token may be
       clearEnv: true,
-      env: { HOME: cwd, PATH: "/usr/local/bin:/usr/bin:/bin" },
+      env: { HOME: cwd },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
