@@ -318,12 +318,24 @@ print(response.read().decode(), flush=True)
       args: ["-c", script, it.ca.path, certificatePath!, privateKeyPath!, String(it.server.addr.port)],
       stdout: "piped",
     }).spawn();
-    const lines = client.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const held = Number((await lines.read()).value);
+    const output = client.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    // A line may come in pieces.
+    const nextLine = async () => {
+      while (!said.includes("\n")) {
+        const { value, done } = await output.read();
+        if (done) throw new Error(`the client ended after "${said}"`);
+        said += value;
+      }
+      const [line = "", ...rest] = said.split("\n");
+      said = rest.join("\n");
+      return line;
+    };
+    const held = Number(await nextLine());
     ok(held < 20e6, `${held} bytes were taken for nobody`);
     release.resolve();
-    equal((await lines.read()).value?.trim(), "100000000");
-    await lines.cancel();
+    equal(await nextLine(), "100000000");
+    await output.cancel();
     await client.status;
   },
 });
