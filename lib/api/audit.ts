@@ -29,6 +29,8 @@ export interface AuditQuery {
   readonly limit?: number | undefined;
 }
 
+const LIMIT = "limit must be a whole number from 1 to 1000";
+
 /** The newest changes. */
 export const listAudit: Endpoint<AuditQuery, AuditRecord[]> = {
   name: "audit.list",
@@ -38,7 +40,9 @@ export const listAudit: Endpoint<AuditQuery, AuditRecord[]> = {
   allow: ADMIN_ONLY,
   status: 200,
   answer: "json",
-  input: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional() }),
+  input: z.object({
+    limit: z.coerce.number({ error: LIMIT }).int(LIMIT).min(1, LIMIT).max(1000, LIMIT).optional(),
+  }),
   output: z.array(z.object({
     at: z.string(),
     actor: z.string(),

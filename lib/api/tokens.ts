@@ -68,7 +68,7 @@ export interface TokenRotation {
   readonly overlap_secs?: number | null | undefined;
 }
 
-const scopeSchema = z.enum(["admin", "deploy", "read"]);
+const scopeSchema = z.enum(["admin", "deploy", "read"], { error: "scope must be admin, deploy or read" });
 const instantOrNull = z.string().nullable();
 
 const tokenRecordSchema: z.ZodType<TokenRecord> = z.object({
@@ -145,6 +145,8 @@ export const revokeToken: Endpoint<{ readonly name: string }, void> = {
   refusals: { 404: "no active token has this name" },
 };
 
+const OVERLAP = "overlap_secs must be a whole number of seconds, 0 or more";
+
 /** Replaces a token's secret, keeping the old one for a while. */
 export const rotateToken: Endpoint<TokenRotation, CreatedToken> = {
   name: "token.rotate",
@@ -156,7 +158,7 @@ export const rotateToken: Endpoint<TokenRotation, CreatedToken> = {
   answer: "json",
   input: z.object({
     name: z.string(),
-    overlap_secs: z.int({ error: "overlap_secs must be a whole number of seconds" }).min(0).nullish(),
+    overlap_secs: z.int({ error: OVERLAP }).min(0, OVERLAP).nullish(),
   }),
   output: createdTokenSchema,
   refusals: { 404: "no active token has this name" },
