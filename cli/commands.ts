@@ -187,6 +187,10 @@ export const COMMANDS: CommandTable = {
         summary: "Make machines trust the CA no longer: those named, or every host of the registry",
         load: () => import("./commands/certs/uninstall_ca.ts"),
       },
+      "caddy-sync": {
+        summary: "Write the Caddyfile of services with certificates and make Caddy take it",
+        load: () => import("./commands/certs/caddy_sync.ts"),
+      },
       doctor: {
         summary: "Find what is wrong with certificates, from the CA's folder to what services serve",
         load: () => import("./commands/certs/doctor.ts"),
