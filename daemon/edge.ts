@@ -31,8 +31,8 @@ export interface EdgeDeps {
   readonly now: () => Date;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Starts a proxy. */
-  readonly openBackend: (name: BackendName) => Promise<ProxyBackend>;
+  /** Makes a proxy. */
+  readonly openBackend: (name: BackendName, chosen: boolean) => Promise<ProxyBackend>;
   /** How long a daemon that died keeps a name from others; for tests. */
   readonly lockMs?: number;
   /** What the doctor may ask of the network. */
@@ -94,7 +94,7 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
   const proxy = stack.use(
     await ProxyKeeper.open(
       { store, sealer, now, log, challenges, listen: { httpListen, httpsListen }, leaf: servedFingerprint },
-      await deps.openBackend(choice.backend),
+      await deps.openBackend(choice.backend, choice.isChosen),
     ),
   );
   const enabled = () => choice.acmeEmail !== undefined;
@@ -110,10 +110,13 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
   const keeperDeps: KeeperDeps = { store, sealer, now, accounts, solvers, settings, log, enabled, meter, ...lock };
   const keeper = stack.use(new CertificateKeeper(keeperDeps));
   keeper.start();
+  let wanted = choice.backend;
   choice.onChange(() => {
-    if (choice.backend !== proxy.backend) {
-      deps.openBackend(choice.backend).then((backend) => proxy.switchTo(backend))
-        .catch((error) => log.error(`cannot switch to the proxy ${choice.backend}`, { cause: String(error) }));
+    // Compared with what was wanted, not with what serves: the embedded proxy does when another one's program is not there
+    if (choice.backend !== wanted) {
+      wanted = choice.backend;
+      deps.openBackend(wanted, true).then((backend) => proxy.switchTo(backend))
+        .catch((error) => log.error("cannot switch to another proxy", { cause: String(error) }));
     }
     void keeper.tick();
   });

@@ -137,10 +137,10 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
     now,
     log,
     metrics,
-    openBackend: (name) => {
+    openBackend: (name, chosen) => {
       const { backend, proxyProgram } = config.edge;
       const program = backend && proxyProgram ? { of: backend, file: proxyProgram } : undefined;
-      return openBackend(name, { log, folder: `${config.dataDir}/proxy`, program });
+      return openBackend(name, { log, folder: `${config.dataDir}/proxy`, program, chosen });
     },
     network: systemDns(),
   });

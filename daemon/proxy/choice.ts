@@ -64,6 +64,11 @@ export class ProxyChoice implements AsyncDisposable {
     return this.#fixed.backend ?? this.#current.backend ?? DEFAULT_BACKEND;
   }
 
+  /** Whether somebody chose it. */
+  get isChosen(): boolean {
+    return (this.#fixed.backend ?? this.#current.backend) !== undefined;
+  }
+
   /** The contact; undefined while automatic certificates are off. */
   get acmeEmail(): string | undefined {
     return this.#fixed.acmeEmail ?? this.#current.acmeEmail;

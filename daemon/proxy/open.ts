@@ -26,9 +26,17 @@ export interface BackendLog {
 /** Threads that serve visitors beside the one of the API. */
 const MAX_THREADS = 4;
 
-/** A proxy that is opened with the first site: a daemon without routes starts no program. */
-export function openBackend(name: BackendName, deps: BackendDeps): ProxyBackend {
-  return new OpenedLater(name, () => openNow(name, deps));
+/**
+ * Makes a proxy.
+ *
+ * One that somebody chose is opened now, so that the log says at once when it cannot be. The default one is opened with the first site: a
+ * daemon without routes runs no program.
+ */
+export async function openBackend(
+  name: BackendName,
+  deps: BackendDeps & { readonly chosen: boolean },
+): Promise<ProxyBackend> {
+  return deps.chosen ? await openNow(name, deps) : new OpenedLater(name, () => openNow(name, deps));
 }
 
 async function openNow(name: BackendName, deps: BackendDeps): Promise<ProxyBackend> {

@@ -46,6 +46,7 @@ async function startSite(pebble: Pebble, flags: readonly string[] = []): Promise
   await Deno.writeTextFile(root, await pebble.root());
   const httpsPort = await freePort();
   const all = [
+    ...["--proxy-backend", "embedded"],
     ...["--acme-email", "ops@example.com", "--acme-directory", pebble.directoryUrl],
     ...["--acme-ca-file", join(home, "acme-ca.pem")],
     ...["--http-listen", `127.0.0.1:${pebble.httpPort}`, "--https-listen", `127.0.0.1:${httpsPort}`],
