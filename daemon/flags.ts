@@ -103,7 +103,7 @@ const SERVE: Command = {
 const CA: Command = {
   words: ["ca"],
   about: "Print the fingerprints of this host's control-plane CA, to compare with what a client shows",
-  flags: [DATA_DIR],
+  flags: [DATA_DIR, { name: "json", help: "Print one JSON object, the certificate in it" }],
 };
 
 const TOKEN_RESET: Command = {

@@ -15,10 +15,11 @@ import { refuseEarly, trustOptions, type World } from "./serve.ts";
 /**
  * `helyosd ca`: the fingerprints of the CA, in every form a client may show.
  *
+ * @param json Whether to give one JSON object; its `pem` and `sha256` are those of `/api/v1/ca`.
  * @returns What to print.
  * @throws {ConfigError} If there is no CA here.
  */
-export async function describeHostCa(dataDir: string): Promise<string> {
+export async function describeHostCa(dataDir: string, json = false): Promise<string> {
   const ca = await readCa(dataDir).catch((error) => {
     throw dataDirError(dataDir, error);
   });
@@ -26,6 +27,11 @@ export async function describeHostCa(dataDir: string): Promise<string> {
     throw new ConfigError(
       `no control-plane CA in ${dataDir}: it is made by the first start with TLS; was that with another --data-dir?`,
     );
+  }
+  if (json) {
+    const { pem, sha256, derSha256, spkiSha256, notBefore, notAfter } = ca;
+    const dates = { not_before: notBefore.toISOString(), not_after: notAfter.toISOString() };
+    return JSON.stringify({ pem, sha256, der_sha256: derSha256, spki_sha256: spkiSha256, ...dates }, null, 2);
   }
   return [
     `SHA-256:      ${ca.sha256}`,

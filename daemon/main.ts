@@ -51,7 +51,7 @@ async function run(args: readonly string[]): Promise<number> {
   switch (command.words.join(" ")) {
     case "ca": {
       const { describeHostCa } = await import("./host_commands.ts");
-      writeOut(await describeHostCa(dataDirOf(values, env, Deno.cwd())));
+      writeOut(await describeHostCa(dataDirOf(values, env, Deno.cwd()), values.has("json")));
       return 0;
     }
     case "token reset": {

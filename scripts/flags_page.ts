@@ -6,7 +6,7 @@ export function flagsPage(): string {
     const title = ["helyosd", ...command.words].join(" ");
     const rows = command.flags.map((flag) => {
       const spelled = `--${flag.name}${flag.value === undefined ? "" : ` ${flag.value}`}`;
-      return `| \`${spelled}\`${flag.repeats ? " (repeatable)" : ""} | ${flag.help} |`;
+      return `| \`${spelled}\`${flag.repeats ? " (repeatable)" : ""} | ${flag.help.replaceAll("|", "\\|")} |`;
     });
     return [`## ${title}`, `${command.about}.`, ["| flag | meaning |", "| --- | --- |", ...rows].join("\n")].join(
       "\n\n",

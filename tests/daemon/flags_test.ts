@@ -32,6 +32,7 @@ Deno.test("parseCommandLine() refuses what clap refuses, in its words", () => {
   match(usage("--host", "::", "stray"), /unexpected argument 'stray' found/);
   match(usage("-x"), /unexpected argument '-x' found/);
   match(usage("token"), /requires a subcommand/);
+  match(usage("token", "reset", "--json"), /unexpected argument '--json' found/);
   match(usage("ca", "--port", "1"), /unexpected argument '--port' found/);
 });
 

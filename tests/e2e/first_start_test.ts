@@ -144,7 +144,10 @@ judged(
       const printed = await helyosd(["ca"], { home: home.path });
       match(printed.stdout, new RegExp(fingerprint));
       const der = await run("openssl", ["x509", "-in", ca, "-noout", "-fingerprint", "-sha256"], { home: home.path });
-      match(printed.stdout, new RegExp(der.stdout.trim().split("=")[1]!.toLowerCase()));
+      const derSha256 = der.stdout.trim().split("=")[1]!.toLowerCase();
+      match(printed.stdout, new RegExp(derSha256));
+      const asJson = JSON.parse((await helyosd(["ca", "--json"], { home: home.path })).stdout);
+      deepEqual([asJson.pem, asJson.sha256, asJson.der_sha256], [pem, fingerprint, derSha256]);
     }
     deepEqual(cas[0], cas[1]);
   },
