@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { auditOperation } from "../audit/records.ts";
 import type { Sealer } from "../secrets/sealer.ts";
 import type { Store } from "../store/store.ts";
 import { EndAnnouncer, looseKeyWarning } from "./announce.ts";
@@ -13,6 +12,7 @@ import type { JudgedPair } from "./judge.ts";
 import { type Authority, FILES, readMaterial, writeAuthority, writeCa, writeServer } from "./material.ts";
 import type { ServerNames } from "./names.ts";
 import { type Plan, planOwn, reasonToReissue } from "./plan.ts";
+import { record } from "./record.ts";
 import type { OfferedCa, TrustLog, TrustState } from "./trust.ts";
 
 /** What it needs. */
@@ -152,13 +152,4 @@ async function newLeaf(deps: OwnTrustDeps, authority: Authority, names: ServerNa
   await writeServer(deps.dataDir, pair);
   await record(deps, "certificate.issue", `control plane, serial ${pair.leaf.serial}`);
   return pair;
-}
-
-/** The files are what counts: a trail that cannot be written must not keep a certificate from being renewed. */
-async function record(deps: OwnTrustDeps, action: string, target: string): Promise<void> {
-  try {
-    await deps.store.commit([auditOperation(deps, { actor: "helyosd", action, target, address: null })]);
-  } catch (error) {
-    deps.log.error(`no audit record of ${action} ${target}: ${error}`);
-  }
 }

@@ -6,7 +6,8 @@
 import { EndAnnouncer, looseKeyWarning } from "./announce.ts";
 import { TrustError } from "./errors.ts";
 import { type JudgedPair, judgePair, refuseOutOfDate } from "./judge.ts";
-import type { TrustLog, TrustState } from "./trust.ts";
+import { record, type RecordDeps } from "./record.ts";
+import type { TrustState } from "./trust.ts";
 
 /** Which files. */
 export interface SuppliedFiles {
@@ -33,7 +34,7 @@ export async function readSupplied(files: SuppliedFiles, now: Date): Promise<Jud
  * @throws {TrustError} As {@linkcode readSupplied}.
  */
 export async function openSupplied(
-  deps: { readonly now: () => Date; readonly log: TrustLog },
+  deps: RecordDeps,
   files: SuppliedFiles,
 ): Promise<TrustState> {
   const texts = await readTexts(files);
@@ -50,7 +51,7 @@ interface Texts {
 
 class SuppliedTrust implements TrustState {
   readonly mode = "supplied";
-  readonly #deps: { readonly now: () => Date; readonly log: TrustLog };
+  readonly #deps: RecordDeps;
   readonly #files: SuppliedFiles;
   readonly #listeners: (() => void)[] = [];
   /** The files as last looked at, good or bad: each content is judged and logged once. */
@@ -60,7 +61,7 @@ class SuppliedTrust implements TrustState {
   #ticking: Promise<void> = Promise.resolve();
 
   constructor(
-    deps: { readonly now: () => Date; readonly log: TrustLog },
+    deps: RecordDeps,
     files: SuppliedFiles,
     texts: Texts,
     pair: JudgedPair,
@@ -113,6 +114,7 @@ class SuppliedTrust implements TrustState {
     this.#deps.log.info(`supplied certificate reloaded; it ends ${pair.notAfter.toISOString()}`);
     this.#warn();
     for (const listener of this.#listeners) listener();
+    await record(this.#deps, "certificate.reload", `control plane, serial ${pair.leaf.serial}`);
   }
 
   #warn(): void {

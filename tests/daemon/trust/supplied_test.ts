@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, notEqual, rejects } from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
-import { exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
+import { exportPrivateKey, generateKeyPair, issueCertificate, parseCertificate } from "@helyos/pki";
+import { newestRecords } from "../../../daemon/audit/records.ts";
 import { checkTrust, openTrust, type TrustErrorCode, type TrustOptions } from "../../../daemon/trust/mod.ts";
 import { DAY, newCa, newLeaf, newWorld, type Pair, type World } from "./fixtures.ts";
 
@@ -148,6 +149,9 @@ Deno.test("tick() keeps the old certificate while its replacement is broken, say
   await world.put(next);
   await Promise.all([trust.tick(), trust.tick()]);
   deepEqual([trust.current().cert, trust.current().key, changes], [next.cert, next.key, 1]);
+  deepEqual((await newestRecords(world.store, 9)).map(({ actor, action, target }) => [actor, action, target]), [
+    ["helyosd", "certificate.reload", `control plane, serial ${parseCertificate(next.cert).serial}`],
+  ]);
   await trust.tick();
   equal(changes, 1);
 });
