@@ -47,13 +47,32 @@ export async function answerOf(message: IncomingMessage, context: AnswerContext)
     const body = bare ? null : wholeBody(message, headers) ?? bodyOf(message, headers, context);
     if (!(body instanceof ReadableStream)) {
       message.resume();
-      await context.closed;
+      await ended(context);
     }
     const response = new Response(body, { status, statusText: statusText(message), headers });
     Object.defineProperty(response, "url", { value: outgoing.url.href });
     return response;
   } catch (cause) {
+    if (cause instanceof PinningError) throw cause;
     throw new PinningError("protocol", `The answer of ${place} makes no sense (status ${status})`, { cause, status });
+  }
+}
+
+/** Waits for the end of an answer without a body, which a server may promise and never come to (205, RFC 9110 §15.3.6). */
+async function ended({ outgoing: { signal }, closed, place, idleTimeoutMs }: AnswerContext): Promise<void> {
+  const stopped = Promise.withResolvers<never>();
+  const abort = () => stopped.reject(nameAbort(signal!, place));
+  const timer = setTimeout(
+    () => stopped.reject(new PinningError("timeout", `${place} does not come to the end of its answer`)),
+    idleTimeoutMs,
+  );
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.race([closed, stopped.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -115,7 +134,9 @@ function bodyOf(message: IncomingMessage, headers: Headers, context: AnswerConte
       });
       const broke = (cause?: unknown) => {
         const error = cause ?? Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
-        fail(nameCause(error, place));
+        const named = nameCause(error, place);
+        const text = `${place} hung up in the middle of its answer`;
+        fail(named.code === "disconnected" ? new PinningError("disconnected", text, { cause: error }) : named);
       };
       message.on("error", broke);
       message.on("close", () => broke());

@@ -11,7 +11,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { nameAbort, nameCause } from "./cause.ts";
 import type { Judge } from "./judge.ts";
-import { openTunnel, type Proxy } from "./proxy.ts";
+import { openTunnel, type Proxy, shownProxy } from "./proxy.ts";
 import { shownTarget, type Target } from "./target.ts";
 
 /** A server presents a handful of certificates; whoever presents more is not followed. */
@@ -93,7 +93,11 @@ async function open(
   const raw = proxy && target.secure
     ? await openTunnel(proxy, target, keep)
     : keep(connectTcp({ host: proxy?.host ?? target.host, port: proxy?.port ?? target.port }));
-  if (raw.connecting) await ready(raw, "connect");
+  if (raw.connecting) {
+    await ready(raw, "connect").catch((error) => {
+      throw proxy ? nameCause(error, shownProxy(proxy)) : error;
+    });
+  }
   if (!target.secure) return { socket: raw, presented: [], flow: () => {} };
   if (judge === undefined) throw new TypeError("A TLS connection needs a judge");
   const socket = keep(connectTls({

@@ -40,6 +40,11 @@ export function proxyOf(url: string | URL): Proxy {
   };
 }
 
+/** As people write it, for messages. */
+export function shownProxy({ host, port }: Proxy): string {
+  return `the proxy ${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
 /**
  * Asks a proxy for a tunnel (RFC 9110 §9.3.6). It learns the name of the server and nothing else.
  *
@@ -58,7 +63,7 @@ export async function openTunnel(
   const end = target.host.includes(":") ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
   const answer = await new Promise<string>((resolve, reject) => {
     let received = Buffer.alloc(0);
-    const fail = (error: unknown) => reject(nameCause(error, `the proxy ${proxy.host}:${proxy.port}`));
+    const fail = (error: unknown) => reject(nameCause(error, shownProxy(proxy)));
     const read = (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       const head = received.indexOf("\r\n\r\n");
@@ -78,7 +83,7 @@ export async function openTunnel(
   });
   const status = Number(/^HTTP\/1\.[01] (\d{3})[ \r]/.exec(answer)?.[1] ?? 0);
   if (status < 200 || status > 299) {
-    const message = `The proxy ${proxy.host}:${proxy.port} would not connect to ${end}: it answered ${status}`;
+    const message = `${shownProxy(proxy).replace("the", "The")} would not connect to ${end}: it answered ${status}`;
     throw new PinningError("proxy_refused", message, { status });
   }
   return socket;
