@@ -16,7 +16,15 @@ export function parseServer(text: string): URL {
   const url = URL.parse(text);
   const plain = url && !url.username && !url.password && !url.search && !url.hash;
   if (plain && (url.protocol === "http:" || url.protocol === "https:")) return url;
-  throw new CliError(`Invalid server URL: ${text}\n  Expected format: http(s)://host:port`, { code: "invalid_server" });
+  const shown = withoutSecrets(text);
+  throw new CliError(`Invalid server URL: ${shown}\n  Expected format: http(s)://host:port`, {
+    code: "invalid_server",
+  });
+}
+
+/** Passwords and tokens stand before the `@` or in the query of an address, and complaints end up in logs. */
+function withoutSecrets(text: string): string {
+  return text.replace(/[?#].*$/s, (rest) => `${rest[0]}…`).replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 }
 
 /**

@@ -9,12 +9,24 @@ Deno.test("parseServer() refuses what is no http or https address", () => {
       "localhost:6443",
       "ftp://h",
       "https://",
-      "https://u:p@h",
-      "https://h?x",
-      "https://h#x",
     ]
   ) {
     throws(() => parseServer(text), { message: `Invalid server URL: ${text}\n  Expected format: http(s)://host:port` });
+  }
+  for (
+    const [text, shown] of [
+      ["https://u:canary@h", "https://…@h"],
+      ["https://canary@h:1/x", "https://…@h:1/x"],
+      ["https://u:p/canary@h", "https://…@h"],
+      ["canary:p@h:1", "…@h:1"],
+      ["https://h?token=canary", "https://h?…"],
+      ["https://u:canary@h/?a=canary@x#y", "https://…@h/?…"],
+      ["https://h#canary", "https://h#…"],
+    ] as const
+  ) {
+    throws(() => parseServer(text), {
+      message: `Invalid server URL: ${shown}\n  Expected format: http(s)://host:port`,
+    });
   }
   equal(serverText(parseServer("https://h:6443//")), "https://h:6443");
   equal(serverText(parseServer("https://h/behind/")), "https://h/behind");
