@@ -53,6 +53,9 @@ export const DEFAULT_SERVER = "http://localhost:6443";
 const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
+/** How long an answer that is no stream may take to its last byte, in milliseconds: a server that drips ends, too. */
+const ANSWER_TIMEOUT_MS = 60_000;
+
 /**
  * Resolves which daemon to talk to, and how, and warns of what deserves it.
  *
@@ -155,7 +158,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
     async call(endpoint, input) {
       const { ApiError, callEndpoint } = await import("@helyos/api/client");
       try {
-        return await callEndpoint(fetch, endpoint, input);
+        return await callEndpoint(endpoint.answer === "json" ? withinTime(fetch) : fetch, endpoint, input);
       } catch (error) {
         if (error instanceof CliError) throw error;
         const explain = await import("./explain.ts");
@@ -167,6 +170,10 @@ export function openConnection(target: Target, proxy?: string): Connection {
       await (await client?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
+}
+
+function withinTime(fetch: Fetcher): Fetcher {
+  return (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
 }
 
 async function openClient(

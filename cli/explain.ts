@@ -57,7 +57,7 @@ export interface Place extends Pick<Target, "server" | "tls" | "context"> {
  */
 export function explainConnection(error: unknown, target: Place): unknown {
   if (!isPinningError(error)) return error;
-  return new CliError(error.message.replace(/^Cannot connect to /, "Cannot connect to helyosd at "), {
+  return new CliError(error.message.replace(/^Cannot connect to (?!the proxy )/, "Cannot connect to helyosd at "), {
     code: error.code,
     hint: connectionHint(error, target),
     cause: error,

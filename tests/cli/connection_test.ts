@@ -54,6 +54,7 @@ Deno.test("helyos goes through no proxy but the one that --proxy names", async (
   equal((await helyos(["whoami", "--server", daemon.server], { env })).code, 0);
   const named = await helyos(["whoami", "--server", daemon.server, "--proxy", nobody]);
   equal(named.code, 1);
+  match(named.stderr, /^✗ Cannot connect to the proxy 127\.0\.0\.1:\d+: nothing listens there/);
   match(named.stderr, /hint: Check the proxy given with --proxy: 127\.0\.0\.1:/);
   const junk = await helyos(["whoami", "--server", daemon.server, "--proxy", "socks5://u:secret@h"]);
   equal(junk.code, 1);
