@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Contexts, Contexts as AllContexts, formatContexts, parseContexts } from "./context.ts";
+import { Contexts, formatContexts, parseContexts } from "./context.ts";
 import { CliError, reasonOf } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { styleOf } from "./output/style.ts";
@@ -14,38 +14,57 @@ const LOCK_TIMEOUT_MS = 10_000;
 
 /** Where contexts are kept. */
 export interface ContextStore {
-  /** The file. */
+  /** The file; empty when nothing says where it is. */
   readonly path: string;
   /** What it says now; empty when there is none. */
   read(): Promise<Contexts>;
   /**
    * Changes it: reads it under the lock, so that two writers at once both take effect, and replaces it atomically.
    * `change` may throw; nothing is written then. Gives back what was written.
+   *
+   * @throws {CliError} If nothing says where the file is, or it cannot be read or written.
    */
   update(change: (contexts: Contexts) => Contexts): Promise<Contexts>;
+  /** A context has a new name: going back to it uses that one. */
+  renamed(from: string, to: string): Promise<void>;
   /** The context that was current before this one; undefined when none was. */
   previous(): Promise<string | undefined>;
 }
 
 /**
- * Opens the file `HELYOS_CONFIG` names, else `~/.helyos/config.toml`.
+ * Opens the file `HELYOS_CONFIG` names, else `~/.helyos/config.toml`. Where neither that variable nor a home folder is set
+ * there are no contexts, and none can be kept; flags and variables are enough to talk to a daemon all the same.
  *
  * @param io The outside world.
  * @returns The store. Nothing is read yet.
- * @throws {CliError} If neither `HELYOS_CONFIG` nor a home folder is set.
  */
 export function openContexts(io: Pick<Io, "env" | "stderr">): ContextStore {
   const named = io.env("HELYOS_CONFIG");
   const home = io.env("HOME") ?? io.env("USERPROFILE");
-  if (named === undefined && home === undefined) {
-    throw new CliError("could not determine config path", {
-      code: "no_config_path",
-      hint: "Set HOME, or HELYOS_CONFIG to the file to use",
-    });
-  }
+  if (named === undefined && home === undefined) return NOWHERE;
   const path = named ?? `${home}/.helyos/config.toml`;
   const warn = (text: string) => io.stderr.write(warning(styleOf(io.stderr, io), text));
   return storeAt({ path, ownsFolder: named === undefined, warn });
+}
+
+const NOWHERE: ContextStore = {
+  path: "",
+  read: () => Promise.resolve(new Contexts()),
+  update: () => Promise.reject(noPlace()),
+  renamed: () => Promise.resolve(),
+  previous: () => Promise.resolve(undefined),
+};
+
+/**
+ * What to throw when a context must be kept and nothing says where.
+ *
+ * @returns The failure.
+ */
+export function noPlace(): CliError {
+  return new CliError("could not determine config path", {
+    code: "no_config_path",
+    hint: "Set HOME, or HELYOS_CONFIG to the file to use",
+  });
 }
 
 interface Place {
@@ -63,9 +82,9 @@ function storeAt(place: Place): ContextStore {
       try {
         return parseContexts(await readTight(place));
       } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return new AllContexts();
+        if (error instanceof Deno.errors.NotFound) return new Contexts();
         place.warn(`could not read config file ${path}: ${reasonOf(error)}`);
-        return new AllContexts();
+        return new Contexts();
       }
     },
     async update(change) {
@@ -85,10 +104,17 @@ function storeAt(place: Place): ContextStore {
       }
       return after;
     },
-    async previous() {
-      return (await readOrNothing(previousFile(path)))?.trim() || undefined;
+    async renamed(from, to) {
+      using _lock = await lock(place);
+      if (await previous(path) !== from) return;
+      await replaceFile(previousFile(path), { content: `${to}\n`, beside: sidecar(path, "tmp") });
     },
+    previous: () => previous(path),
   };
+}
+
+async function previous(path: string): Promise<string | undefined> {
+  return (await readOrNothing(previousFile(path)))?.trim() || undefined;
 }
 
 /** `config.toml` → `config.toml.bak`. */

@@ -1,7 +1,7 @@
 import { command, type Surroundings } from "../command.ts";
 import { openConnection, type Target, warnOfTokenOnLine } from "../connect.ts";
 import { checkContextName, type Context, type Contexts } from "../context.ts";
-import { openContexts } from "../contexts.ts";
+import { noPlace, openContexts } from "../contexts.ts";
 import { CliError } from "../failure.ts";
 import { readIdentity } from "../identity.ts";
 import { findToken } from "../login/token.ts";
@@ -39,6 +39,7 @@ Trust, from the strictest:
     if (options.name !== undefined) checkContextName(options.name);
     if (globals.token !== undefined) warnOfTokenOnLine(surroundings);
     const store = openContexts(io);
+    if (store.path === "") throw noPlace();
     const before = earlier(await store.read(), { server, name: options.name });
     const trust = await establishTrust(surroundings, {
       server,

@@ -1,4 +1,4 @@
-import { deepEqual, doesNotMatch, equal, match, rejects, throws } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { Contexts } from "../../cli/context.ts";
 import { openContexts } from "../../cli/contexts.ts";
@@ -15,8 +15,11 @@ function open(env: Record<string, string>) {
 
 const modeOf = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
 
-Deno.test("openContexts() refuses without a home and without HELYOS_CONFIG", () => {
-  throws(() => open({}), { message: "could not determine config path" });
+Deno.test("openContexts() keeps nothing without a home and without HELYOS_CONFIG", async () => {
+  const { store } = open({});
+  await rejects(() => store.update((contexts) => contexts), { message: "could not determine config path" });
+  deepEqual(await store.read(), new Contexts());
+  equal(await store.previous(), undefined);
 });
 
 Deno.test("ContextStore.update() refuses to replace a file it cannot read", async () => {

@@ -11,12 +11,14 @@ export default command({
     NEW: { summary: "Its new name" },
   },
   async run({ args: { OLD, NEW }, globals, io }) {
-    await openContexts(io).update((contexts) => {
+    const store = openContexts(io);
+    await store.update((contexts) => {
       checkContextName(NEW);
       if (contexts.has(NEW)) throw new CliError(`context '${NEW}' already exists`, { code: "context_exists" });
       const renamed = contexts.with({ ...contexts.get(OLD), name: NEW });
       return (contexts.current === OLD ? renamed.withCurrent(NEW) : renamed).without(OLD);
     });
+    await store.renamed(OLD, NEW);
     sayDone({ globals, io }, `Renamed context '${OLD}' → '${NEW}'`, { context: NEW, renamed_from: OLD });
   },
 });

@@ -127,6 +127,10 @@ Deno.test("helyos context use switches, and use - goes back and forth", async ()
   equal((await at.run("context rename lab attic")).code, 0);
   equal((await at.run("context use -")).stdout, "✓ Switched to context 'prod'\n");
   equal((await at.run("context use local")).code, 0);
+  equal((await at.run("context rename prod eu")).code, 0);
+  equal((await at.run("context use -")).stdout, "✓ Switched to context 'eu'\n", "by its new name");
+  equal((await at.run("context rename eu prod")).code, 0);
+  equal((await at.run("context use -")).stdout, "✓ Switched to context 'local'\n");
   equal((await at.run("context rm prod")).code, 0);
   match((await at.run("context use -")).stderr, /no context named 'prod'/);
 });
