@@ -43,11 +43,15 @@ if (kind === "serve") {
   const domains = Array.from({ length: ROUTES }, (_, index) => `site-${index}.example.com`);
   await proxy.apply(desired(domains));
   const added = Deno.memoryUsage().rss - before;
-  const more = desired([...domains, "one-more.example.com"]);
-  const start = performance.now();
-  await proxy.apply(more);
-  const took = performance.now() - start;
+  const times: number[] = [];
+  for (let turn = 0; turn < 9; turn++) {
+    domains.push(`more-${turn}.example.com`);
+    const more = desired(domains);
+    const start = performance.now();
+    await proxy.apply(more);
+    times.push(performance.now() - start);
+  }
   print(added);
-  print(took);
+  print(times.toSorted((a, b) => a - b)[4]);
   await proxy[Symbol.asyncDispose]();
 }

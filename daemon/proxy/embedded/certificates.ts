@@ -4,6 +4,7 @@
  * @module
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { setImmediate } from "node:timers";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { ServedCertificate } from "../backend.ts";
 
@@ -25,38 +26,59 @@ function flawOf({ certPem, keyPem }: ServedCertificate): string | undefined {
 
 interface Entry {
   readonly certificate: ServedCertificate;
-  readonly flaw: string | undefined;
-  context: SecureContext | undefined;
+  /** Not looked at yet while undefined. */
+  flaw?: string | typeof FLAWLESS;
+  context?: SecureContext;
 }
 
-/** How many certificates are looked at before visitors have their turn: half a millisecond each. */
-const BATCH = 16;
+const FLAWLESS = Symbol("flawless");
+
+/** How long certificates are looked at before visitors have their turn; each takes half a millisecond. */
+const SLICE_MS = 4;
 
 /** Certificates by id. */
 export class CertificateTable {
   readonly #entries = new Map<string, Entry>();
 
-  /** Takes over changes. A handshake that has begun goes on with what it began with. */
-  async change(put: readonly ServedCertificate[], drop: readonly string[]): Promise<void> {
-    for (const id of drop) this.#entries.delete(id);
-    let looked = 0;
-    for (const certificate of put) {
-      this.#entries.set(certificate.id, { certificate, flaw: flawOf(certificate), context: undefined });
-      if (++looked % BATCH === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  /** Takes over certificates, to be served from now on. A handshake that has begun goes on with what it began with. */
+  put(certificates: readonly ServedCertificate[]): void {
+    for (const certificate of certificates) this.#entries.set(certificate.id, { certificate });
+  }
+
+  /** Forgets certificates. */
+  drop(ids: readonly string[]): void {
+    for (const id of ids) this.#entries.delete(id);
+  }
+
+  /** Looks at all that has not been looked at, little by little: ten thousand take seconds, in which visitors are served. */
+  async examine(): Promise<void> {
+    let until = performance.now() + SLICE_MS;
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.flaw !== undefined) continue;
+      examine(entry);
+      if (performance.now() < until) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      until = performance.now() + SLICE_MS;
     }
   }
 
   /** Why a certificate is not served; undefined when it is. */
   flaw(id: string): string | undefined {
     const entry = this.#entries.get(id);
-    return entry === undefined ? "its certificate is missing" : entry.flaw;
+    if (entry === undefined) return "its certificate is missing";
+    return examine(entry);
   }
 
   /** What a handshake needs; undefined when the certificate is missing or flawed. */
   context(id: string): SecureContext | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined || entry.flaw !== undefined) return undefined;
+    if (entry === undefined || examine(entry) !== undefined) return undefined;
     entry.context ??= createSecureContext({ cert: entry.certificate.certPem, key: entry.certificate.keyPem });
     return entry.context;
   }
+}
+
+function examine(entry: Entry): string | undefined {
+  entry.flaw ??= flawOf(entry.certificate) ?? FLAWLESS;
+  return entry.flaw === FLAWLESS ? undefined : entry.flaw;
 }

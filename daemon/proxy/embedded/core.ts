@@ -68,10 +68,10 @@ export class ProxyCore implements Serving, AsyncDisposable {
   /**
    * Takes over what is different now. Connections that are open stay so.
    *
-   * @returns The sites among those put, or among those whose certificate was put, that cannot be served.
+   * @returns The sites that cannot be served.
    */
   async change(change: Change): Promise<FailedSite[]> {
-    await this.#certificates.change(change.putCertificates, []);
+    this.#certificates.put(change.putCertificates);
     const challengeKey = `${change.challenges.host} ${change.challenges.port}`;
     if (this.#challenges?.key !== challengeKey) {
       this.#challenges?.pool.close();
@@ -79,7 +79,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
       this.#challenges = { key: challengeKey, pool, site: new ServedSite(challengeSite(change), [pool]) };
     }
     this.#sites.change(change.putSites, change.dropDomains);
-    await this.#certificates.change([], change.dropCertificates);
+    this.#certificates.drop(change.dropCertificates);
     if (change.dropDomains.length > 0) this.#closeTunnels(new Set(change.dropDomains));
     const wanted = this.#sites.size > 0;
     const needsTls = wanted && this.#sites.some((site) => site.tls !== "none");
@@ -88,6 +88,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
       this.#https.want(needsTls ? change.httpsListen : undefined, change.sharing),
     ]);
     if (!wanted) { for (const connection of this.#connections) connection.stop(); }
+    await this.#certificates.examine();
     return this.#failed();
   }
 
