@@ -37,7 +37,9 @@ export interface DoctorDeps {
 const MAX_CLOCK_SKEW_MS = 60_000;
 
 /** How long the whole examination may take. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 15_000;
+/** How long DNS may take; resolvers that are not there never answer. */
+const DNS_PATIENCE_MS = 5_000;
 
 /** Every finding, in the order a person would look. */
 export async function diagnose(deps: DoctorDeps, domain: string, caller: AbortSignal): Promise<DoctorFinding[]> {
@@ -113,7 +115,7 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
   }
   let addresses: readonly string[];
   try {
-    addresses = await deps.surroundings.addresses(domain, signal);
+    addresses = await deps.surroundings.addresses(domain, dnsPatience(signal));
   } catch (error) {
     const detail = `DNS did not answer for ${domain} (${messageOf(error)}). Check its name servers.`;
     return [{ check: "dns", result: "problem", detail }, skipped];
@@ -145,10 +147,11 @@ async function lookAtCaa(deps: DoctorDeps, domain: string, signal: AbortSignal):
   const check = "caa";
   const wildcard = domain.startsWith("*.");
   const labels = (wildcard ? domain.slice(2) : domain).split(".");
+  const patience = dnsPatience(signal);
   try {
     for (let at = 0; at < labels.length; at++) {
       const name = labels.slice(at).join(".");
-      const records = await deps.surroundings.caa(name, signal);
+      const records = await deps.surroundings.caa(name, patience);
       if (records.length === 0) continue;
       const wild = records.filter((record) => record.tag === "issuewild");
       const tag = wildcard && wild.length > 0 ? "issuewild" : "issue";
@@ -233,6 +236,10 @@ function lookAtLastFailure(plan: Plan | undefined): DoctorFinding {
   if (failure === undefined) return { check, result: "ok", detail: "No order has failed since the last certificate." };
   const said = failure.problem === undefined ? `${failure.message}.` : explainProblem(failure.problem);
   return { check, result: "problem", detail: `${failure.at}, at ${failure.directory}: ${said}` };
+}
+
+function dnsPatience(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(DNS_PATIENCE_MS)]);
 }
 
 function listed(names: readonly string[]): string {

@@ -84,7 +84,7 @@ export async function createRoute(deps: RouteDeps, input: NewRoute, by: Actor): 
       operations.push(...storePlan(orderNow(domain, now, plan?.value), plan?.value));
       guards.push({ key: planKey(domain), revision: plan?.revision ?? 0 });
     }
-    if (await deps.store.commit(operations, guards)) return { domain, status: "created" };
+    if (await deps.store.commit(operations, guards)) return { domain, status: "created", tls_mode };
     if (await deps.store.get(routeKey(domain)) !== undefined) {
       throw new Failure("conflict", `route already exists: ${domain}`);
     }

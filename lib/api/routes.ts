@@ -54,6 +54,8 @@ export interface RouteCreated {
   readonly domain: string;
   /** Always `created`. */
   readonly status: string;
+  /** Where its certificate really comes from: an import for the domain is served whatever was asked for; absent from older daemons. */
+  readonly tls_mode?: TlsMode | undefined;
 }
 
 /** The proxy in front of the routes. */
@@ -122,7 +124,7 @@ export const createRoute: Endpoint<NewRoute, RouteCreated> = {
     tls_mode: text.nullish(),
     upstreams: z.array(text).max(64).nullish(),
   }),
-  output: z.object({ domain: text, status: text }),
+  output: z.object({ domain: text, status: text, tls_mode: z.enum(["none", "auto", "manual"]).optional() }),
   refusals: {
     409: "the domain has a route, or the TLS mode cannot be served",
     422: "the domain or an upstream is malformed",

@@ -27,15 +27,15 @@ anything that answers is kept, and its visitors get 503.`,
     if (options.https && options.tls !== undefined && options.tls !== "auto") {
       throw new UsageError("the argument '--https' cannot be used with '--tls <MODE>'");
     }
-    const tls_mode = options.tls ?? (options.https ? "auto" : "none");
+    const wanted = options.tls ?? (options.https ? "auto" : "none");
     const { createRoute } = await import("@helyos/api");
     await using connection = await connect({ globals, io });
     const { project, deployment, upstream } = options;
-    const { domain } = await connection.call(createRoute, {
+    const { domain, tls_mode = wanted } = await connection.call(createRoute, {
       domain: args.DOMAIN,
       project,
       deployment,
-      tls_mode,
+      tls_mode: wanted,
       ...(upstream.length > 0 ? { upstreams: upstream } : {}),
     });
     const facts = { domain, project, deployment, tls_mode };

@@ -63,7 +63,11 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
   const metrics = createMetrics();
   const edge = await openEdge(
     config,
-    { directory, ...(pebble === undefined ? {} : { ca: pebble.ca }), ...options.settings },
+    {
+      directory, // Without a profile pebble takes one at random, of six days or of ninety
+      ...(pebble === undefined ? {} : { ca: pebble.ca, profile: "default" }),
+      ...options.settings,
+    },
     {
       store,
       sealer,

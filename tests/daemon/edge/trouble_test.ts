@@ -392,7 +392,7 @@ Deno.test({
     time.pass(80 * DAY_MS);
     equal((await bench.store.list(DUE)).length, 1);
     await bench.edge.keeper.settled();
-    notEqual((await one(bench)).fingerprint, before.fingerprint);
+    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
     equal(faults.finalized(), 2);
   },
 });

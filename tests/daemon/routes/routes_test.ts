@@ -51,7 +51,11 @@ Deno.test("createRoute() refuses modes in the contract's words", async () => {
 
 Deno.test("createRoute() refuses a domain twice, in whatever spelling", async () => {
   await using app = await open();
-  deepEqual(await app.add({ domain: "Shop.Example." }), { domain: "shop.example", status: "created" });
+  deepEqual(await app.add({ domain: "Shop.Example." }), {
+    domain: "shop.example",
+    status: "created",
+    tls_mode: "none",
+  });
   await rejects(app.add({ domain: "shop.example" }), {
     code: "conflict",
     message: "route already exists: shop.example",
