@@ -52,7 +52,7 @@ note() { # OPTION VALUE: an option of this program that names a path
     daemon--proxy-backend) proxy=$2 ;;
     daemon--proxy-program) proxy_program=$2 ;;
     cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file | certs-agent--passphrase-file) named=$named$newline$2 ;;
-    certs--out) answer=$2$newline$2.tmp ;;
+    certs--out) answer=$2 ;;
   esac
 }
 
@@ -179,7 +179,8 @@ while read -r entry kind names; do
       read-named) paths=$named ;;
       read-pki | write-pki) paths=${HELYOS_PKI_HOME:-${home:+$home/.helyos/pki}} ;;
       read-registry | write-registry) paths=${HELYOS_REGISTRY:-registry.yml} paths=$paths$newline$paths.tmp ;;
-      read-answer | write-answer) paths=$answer ;;
+      read-answer) paths=${answer:+$answer.tmp} ;; # to be moved to its place
+      write-answer) paths=${answer:+$answer$newline$answer.tmp} ;;
       net-named) paths=$address ;;
       read-source) paths=$root ;;
       env-* | sys-* | run-* | net-*) paths=$name ;;

@@ -2,7 +2,9 @@
  * Story: each program works with exactly what scripts/permissions grants, and fails with one thing fewer.
  */
 import { equal, match, notEqual } from "node:assert/strict";
-import { copyFile, writeFile } from "node:fs/promises";
+import { copyFile, cp, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { environment, helyos, ROOT, run, startDaemon, temporaryFolder } from "../support/process.ts";
 
@@ -221,4 +223,55 @@ Deno.test("helyos works with exactly its permissions and fails with one fewer", 
       prepare,
     },
   ]);
+});
+
+Deno.test("helyos certs works with exactly its permissions, which are none of the contexts', and fails with one fewer", async () => {
+  await using host = await temporaryFolder();
+  const lay = async (home: string) => {
+    await writeFile(join(home, "registry.yml"), "services: {api: {docker_compose: /api/compose.yml}}\n");
+    await writeFile(join(home, "passphrase"), "correct horse\n");
+  };
+  await lay(host.path);
+  for (const words of [["init-ca"], ["generate-server", "api"]]) {
+    equal((await helyos(["certs", ...words], { home: host.path })).code, 0);
+  }
+  const prepare = async (home: string) => {
+    await lay(home);
+    await copyFile(join(host.path, "csr"), join(home, "csr"));
+    await cp(join(host.path, ".helyos"), join(home, ".helyos"), { recursive: true });
+  };
+  const pair = join(host.path, ".helyos/pki/certs/api");
+  const request = [
+    "req",
+    "-new",
+    "-key",
+    join(pair, "server-key.pem"),
+    "-subj",
+    "/CN=x",
+    "-out",
+    join(host.path, "csr"),
+  ];
+  equal((await run("openssl", request, { home: host.path })).code, 0);
+  const [cert, key] = await Promise.all(["cert", "key"].map((half) => readFile(join(pair, `server-${half}.pem`))));
+  const server = createServer({ cert: cert!, key: key! });
+  server.on("tlsClientError", () => {}); // Who looks at a certificate hangs up.
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const { flags } = await granted("cli", ["certs", "list"], host.path);
+    equal(
+      flags.some((flag) => /^--allow-(net|run|sys|ffi|all)|config\.toml|HELYOS_(CONFIG|API_TOKEN)/.test(flag)),
+      false,
+    );
+    await assertExact("cli", [
+      { args: ["certs", "init-ca", "--passphrase-file", "~/passphrase"], prepare: lay },
+      { args: ["certs", "init-ca"], env: { HOME: "", USERPROFILE: "~" } },
+      { args: ["certs", "generate", "api"], prepare },
+      { args: ["certs", "update-registry"], prepare },
+      { args: ["certs", "sign", "~/csr", "--out", "~/out.pem"], prepare },
+      { args: ["certs", "inspect", `127.0.0.1:${port}`], prepare: lay },
+    ]);
+  } finally {
+    server.close();
+  }
 });
