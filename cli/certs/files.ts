@@ -150,6 +150,21 @@ export async function withLock<T>(
 }
 
 /**
+ * Does something if nobody holds a lock, which is then held meanwhile.
+ *
+ * @param path The file that is the lock.
+ * @param work What nobody else may do meanwhile.
+ * @throws {CliError} If the file cannot be opened, or the work fails.
+ */
+export async function ifUnlocked(path: string, work: () => Promise<void>): Promise<void> {
+  using file = await orExplain(
+    `cannot lock ${path}`,
+    () => Deno.open(path, { read: true, write: true, create: true, mode: SECRET }),
+  );
+  if (await file.tryLock(true)) await work();
+}
+
+/**
  * Makes names in a folder outlast a power cut. Where a folder cannot be synced, as on some network disks, nothing is lost but that.
  *
  * @param path A file in the folder.

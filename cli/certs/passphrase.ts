@@ -35,7 +35,7 @@ export interface PassphraseSource {
 export async function findPassphrase({ io }: Surroundings, { file, of }: PassphraseSource): Promise<string> {
   if (file !== undefined) return await readPassphrase({ io }, file);
   if (!io.stdin.isTerminal) {
-    throw new CliError(`${of} has a passphrase, and there is no terminal to ask for it`, {
+    throw new CliError(`${of} needs a passphrase, and there is no terminal to ask for it`, {
       code: "passphrase_required",
       hint: "Give it with --passphrase-file FILE",
     });
@@ -58,7 +58,23 @@ export async function newPassphrase(
   if (file !== undefined) return await readPassphrase({ io }, file);
   if (!io.stdin.isTerminal) return undefined;
   const first = await askHidden(io, `Passphrase for ${of} (Enter for none): `);
-  if (first === "") return undefined;
+  return first === "" ? undefined : await askAgain({ io }, first);
+}
+
+/**
+ * Asks for a passphrase that is to be set and cannot be none.
+ *
+ * @param surroundings The invocation.
+ * @param source Where it may stand.
+ * @returns The passphrase.
+ * @throws {CliError} If there is no file and no terminal, it is empty, or the two differ.
+ */
+export async function requiredNewPassphrase(surroundings: Surroundings, source: PassphraseSource): Promise<string> {
+  const passphrase = await findPassphrase(surroundings, source);
+  return source.file === undefined ? await askAgain(surroundings, passphrase) : passphrase;
+}
+
+async function askAgain({ io }: Pick<Surroundings, "io">, first: string): Promise<string> {
   if (await askHidden(io, "The same again: ") === first) return first;
   throw new CliError("the two passphrases differ", { code: "passphrase_mismatch", hint: "Nothing was changed" });
 }

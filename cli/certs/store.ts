@@ -17,6 +17,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import {
   fileInfo,
+  ifUnlocked,
   makeFolder,
   namesIn,
   orExplain,
@@ -74,13 +75,14 @@ const staged = (pair: PairPaths, half: "cert" | "key") => join(pair.folder, `.${
 const firstFolder = (home: PkiHome, pair: PairPaths) => join(home.certs, `.${pair.service}.${pair.type}.new`);
 
 /**
- * Puts right what a crash left half done, if anything. For readers, who hold no lock.
+ * Puts right what a crash left half done, if anything. For readers, who wait for nobody: while somebody is at work, what is half
+ * done is not left but underway.
  *
  * @param home The files.
  * @throws {CliError} If that fails.
  */
 export async function settleIfNeeded(home: PkiHome): Promise<void> {
-  if (await fileInfo(marker(home)) !== undefined) await withStore(home, () => Promise.resolve());
+  if (await fileInfo(marker(home)) !== undefined) await ifUnlocked(home.lock, () => settle(home));
 }
 
 async function settle(home: PkiHome): Promise<void> {

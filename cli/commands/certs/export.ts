@@ -3,7 +3,7 @@ import { PUBLIC, readText, SECRET } from "../../certs/files.ts";
 import { PAIR_TYPES, pkiHome } from "../../certs/home.ts";
 import { OUT_OPTION, TYPE_OPTION } from "../../certs/options.ts";
 import { writeAnswer } from "../../certs/output_file.ts";
-import { findPassphrase } from "../../certs/passphrase.ts";
+import { requiredNewPassphrase } from "../../certs/passphrase.ts";
 import { pairFault, readPair, settleIfNeeded, type StoredPair } from "../../certs/store.ts";
 import { command } from "../../command.ts";
 import { CliError, UsageError } from "../../failure.ts";
@@ -58,7 +58,10 @@ a passphrase; without --out to certs/SERVICE/TYPE.p12 beside the PEM files.`,
     const fault = await pairFault(pair);
     if (fault !== undefined) throw new CliError(`cannot export '${service}': ${fault}`, { code: "bad_pair" });
     const { exportPkcs12, importPrivateKey } = await import("@helyos/pki");
-    const passphrase = await findPassphrase(surroundings, { file: options["passphrase-file"], of: "the new file" });
+    const passphrase = await requiredNewPassphrase(surroundings, {
+      file: options["passphrase-file"],
+      of: "the new file",
+    });
     const bytes = await exportPkcs12({
       key: await importPrivateKey((await readText(pair.key))!),
       certificate: pair.certificate.der,

@@ -267,6 +267,16 @@ Deno.test("certs puts right what a crash left half done, whichever command comes
   equal(await exists(join(home.folder, "swapping")), false);
 });
 
+Deno.test("certs list waits for nobody who is at work", async () => {
+  await using bench = await workbench();
+  await bench.ok("generate-all");
+  await writeFile(join(bench.home.folder, "swapping"), "");
+  using lock = await Deno.open(bench.home.lock, { read: true, write: true });
+  await lock.lock(true);
+  equal((await bench.json("list")).length, 3);
+  equal(await exists(join(bench.home.folder, "swapping")), true, "what is underway is left alone");
+});
+
 Deno.test("certs goes on when a line of the ledger was cut short by a crash", async () => {
   await using bench = await workbench();
   const ledger = await readFile(bench.home.ledger, "utf8");

@@ -247,6 +247,9 @@ Deno.test({
     equal(server?.serial, (await read2(bench.home.pair("api", "server").cert)).serial);
     for (const line of ["export api", "export api --p12 --chain"]) equal((await bench.certs(line)).code, 2);
     match((await bench.certs("export api --p12")).stderr, /--passphrase-file/);
+    match((await bench.certs("export api --p12", { keys: "one\rtwo\r" })).stderr, /differ/);
+    equal((await bench.certs("export api --p12", { keys: "\r" })).code, 1);
+    await bench.ok("export api --p12", { keys: "one\rone\r" });
     const [passphrase, out] = [join(bench.folder, "pass"), join(bench.folder, "api.p12")];
     await writeFile(passphrase, "correct horse\n");
     await bench.ok(["export", "api", "--p12", "--passphrase-file", passphrase, "--out", out]);
