@@ -51,7 +51,7 @@ note() { # OPTION VALUE: an option of this program that names a path
     daemon--acme-dns-hook) hook=$2 ;;
     daemon--proxy-backend) proxy=$2 ;;
     daemon--proxy-program) proxy_program=$2 ;;
-    cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file | certs-agent--passphrase-file) named=$named$newline$2 ;;
+    cli--ca-file | cli--token-file | cli--cert | cli--key | certs--passphrase-file | certs--root-key | certs-agent--passphrase-file) named=$named$newline$2 ;;
     certs--out) answer=$2 ;;
   esac
 }
@@ -109,7 +109,7 @@ for argument; do
     --*=*) note "${argument%%=*}" "${argument#*=}" ;;
     --data-dir | --tls-cert | --tls-key | --ca-file | --token-file | --cert | --key) option=$argument ;;
     --acme-ca-file | --acme-eab-hmac-file | --acme-dns-hook | --proxy-backend | --proxy-program) option=$argument ;;
-    --passphrase-file | --out | --type | --lifetime | --server | --token | --context | --proxy) option=$argument ;;
+    --passphrase-file | --root-key | --out | --type | --lifetime | --server | --token | --context | --proxy) option=$argument ;;
     -?*) ;;
     *) word "$argument" ;;
   esac
@@ -178,6 +178,7 @@ while read -r entry kind names; do
       write-notify) paths=${NOTIFY_SOCKET-} ;;
       read-named) paths=$named ;;
       read-pki | write-pki) paths=${HELYOS_PKI_HOME:-${home:+$home/.helyos/pki}} ;;
+      read-services) paths=${HELYOS_REGISTRY:-registry.yml} ;;
       read-registry | write-registry) paths=${HELYOS_REGISTRY:-registry.yml} paths=$paths$newline$paths.tmp ;;
       read-answer) paths=${answer:+$answer.tmp} ;; # to be moved to its place
       write-answer) paths=${answer:+$answer$newline$answer.tmp} ;;
