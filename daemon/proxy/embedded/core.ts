@@ -26,7 +26,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
   readonly #http: Port;
   readonly #https: Port;
   readonly #ticker: ReturnType<typeof setInterval>;
-  #handshakes = 0;
+  /** Sockets whose handshake is not over. */
+  readonly #handshakes = new Set<Socket>();
   #challenges: { key: string; site: ServedSite; pool: UpstreamPool } | undefined;
   #emptied: (() => void) | undefined;
   isStopping = false;
@@ -127,18 +128,20 @@ export class ProxyCore implements Serving, AsyncDisposable {
         else done(null, context);
       },
     }, (socket: TLSSocket) => {
-      this.#handshakes--;
-      const name = (socket as { servername?: string | false }).servername;
+      const { servername: name, _parent: raw } = socket as TLSSocket & {
+        servername?: string | false;
+        _parent?: Socket;
+      };
+      if (raw !== undefined) this.#handshakes.delete(raw);
       this.#welcome(socket, { secure: true, serverName: typeof name === "string" ? nameOf(name) : "" });
     });
     server.on("connection", (socket: Socket) => {
-      if (this.#handshakes + this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
-      this.#handshakes++;
+      if (this.#handshakes.size + this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+      this.#handshakes.add(socket);
+      socket.on("close", () => this.#handshakes.delete(socket));
     });
-    server.on("tlsClientError", (_error: Error, socket: Socket) => {
-      this.#handshakes--;
-      socket.destroy();
-    });
+    // Among these: a handshake that took too long, which is not closed otherwise
+    server.on("tlsClientError", (_error: Error, socket: Socket) => void socket.destroy());
     return server;
   }
 
@@ -179,6 +182,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
     }
     clearInterval(this.#ticker);
     for (const connection of this.#connections) connection.abort();
+    for (const socket of this.#handshakes) socket.destroy();
     this.#sites.close();
     this.#challenges?.pool.close();
   }

@@ -62,6 +62,8 @@ export class Exchange implements UpstreamUser, Acquirer {
   #attempts = 0;
   #requestBody: BodyReader;
   #bodyBytes = 0;
+  /** Whether the upstream does not take what the visitor has sent. */
+  #isHeld = false;
   #inbox: Buffer | undefined;
   #interim = 0;
   #response: ResponseHead | undefined;
@@ -145,7 +147,9 @@ export class Exchange implements UpstreamUser, Acquirer {
     const consumed = this.#requestBody.push(bytes, (content) => {
       this.#bodyBytes += content.length;
       if (this.#bodyBytes > this.#limits.maxBodyBytes) throw new Refusal(413, "a body that is too long");
-      if (!connection.socket.write(isChunked ? chunkOf(content) : content)) this.#side.pause();
+      if (connection.socket.write(isChunked ? chunkOf(content) : content)) return;
+      this.#isHeld = true;
+      this.#side.pause();
     });
     if (this.#requestBody.done && isChunked) connection.socket.write(LAST_CHUNK);
     if (this.#phase === "awaiting") {
@@ -278,6 +282,10 @@ export class Exchange implements UpstreamUser, Acquirer {
   }
 
   upstreamDrain(): void {
+    if (this.#isHeld && this.#phase === "awaiting") {
+      this.#wait(this.#requestBody.done ? this.#limits.responseMs : this.#limits.bodyMs);
+    }
+    this.#isHeld = false;
     this.#side.resume();
   }
 
@@ -316,7 +324,7 @@ export class Exchange implements UpstreamUser, Acquirer {
 
   /** The deadline has passed. */
   expire(): void {
-    if (this.#phase === "awaiting") this.#answer(this.#requestBody.done ? 504 : 408);
+    if (this.#phase === "awaiting") this.#answer(this.#requestBody.done || this.#isHeld ? 504 : 408);
     else this.#abort();
   }
 

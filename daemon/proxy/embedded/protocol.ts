@@ -53,7 +53,9 @@ export type Report =
     readonly ports: PortsStatus;
   }
   | { readonly kind: "ports"; readonly ports: PortsStatus }
-  | { readonly kind: "stopped" };
+  | { readonly kind: "stopped" }
+  /** Something went wrong that nobody expected: the thread is not to be trusted any more. */
+  | { readonly kind: "crashed"; readonly reason: string };
 
 /** A site that cannot be served. */
 export interface FailedSite {

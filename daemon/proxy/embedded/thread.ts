@@ -89,7 +89,9 @@ export class Thread implements AsyncDisposable {
     this.#sites = new Map();
     this.#certificates = new Map();
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "proxy" });
-    worker.onmessage = ({ data }: MessageEvent<Report>) => this.#reported(data);
+    worker.onmessage = ({ data }: MessageEvent<Report>) => {
+      if (this.#worker === worker) this.#reported(data);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       if (this.#worker === worker) this.#crashed(event.message);
@@ -100,6 +102,7 @@ export class Thread implements AsyncDisposable {
 
   #reported(report: Report): void {
     if (report.kind === "stopped") return this.#stopped?.();
+    if (report.kind === "crashed") return this.#crashed(report.reason);
     this.#ports = report.ports;
     if (report.kind === "ports" && this.#waiting.size === 0) this.#onPorts();
     if (report.kind === "changed") {

@@ -11,6 +11,7 @@ const thread = self as unknown as {
   postMessage(report: Report): void;
   close(): void;
   addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
 };
 
 let core: ProxyCore | undefined;
@@ -32,6 +33,17 @@ async function obey(order: Order): Promise<void> {
       thread.close();
   }
 }
+
+function crash(event: Event, error: unknown): void {
+  event.preventDefault(); // the daemon tells it, where it tells everything
+  thread.postMessage({
+    kind: "crashed",
+    reason: error instanceof Error ? error.stack ?? error.message : String(error),
+  });
+}
+
+thread.addEventListener("unhandledrejection", (event) => crash(event, event.reason));
+thread.addEventListener("error", (event) => crash(event, event.error));
 
 // One order after the other
 thread.onmessage = ({ data }) => {

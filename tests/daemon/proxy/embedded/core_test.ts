@@ -64,6 +64,36 @@ Deno.test("ProxyCore refuses a body beyond its bound, announced or not", async (
   );
 });
 
+Deno.test("ProxyCore passes an answer on that comes before the request's end, and reads on until the visitor has it", async () => {
+  await using upstream = await startUpstream(() => "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!");
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { lingerMs: 200 } });
+  using caller = await call(proxy.http);
+  caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n");
+  await caller.until(/413 Content Too Large[\s\S]*Connection: close\r\n\r\nno!$/);
+  caller.send("x".repeat(1_000_000));
+  await caller.ended();
+});
+
+Deno.test("ProxyCore answers 504 when the upstream takes nothing of a body", async () => {
+  await using upstream = await startRawUpstream((socket) => void socket.pause());
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { bodyMs: 300, lingerMs: 50 } });
+  using caller = await call(proxy.http);
+  caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n");
+  const block = "x".repeat(1_000_000);
+  for (let sent = 0; sent < 60; sent++) caller.send(block);
+  await caller.until(/^HTTP\/1\.1 504 /);
+});
+
+Deno.test("ProxyCore listens on IPv6, and forwards to IPv6", async () => {
+  const upstream = createServer((socket) => void socket.once("data", () => socket.end(ok("six")))).listen(0, "::1");
+  await new Promise((resolve) => upstream.once("listening", resolve));
+  const address = { host: "::1", port: (upstream.address() as { port: number }).port };
+  await using proxy = await startCore([]);
+  await proxy.change({ putSites: [site("a", [address])], httpListen: { host: "::", port: 0 } });
+  match(await say(proxy.http, GET), /six$/);
+  await new Promise((resolve) => upstream.close(resolve));
+});
+
 Deno.test("ProxyCore turns visitors away beyond its bound", async () => {
   await using proxy = await startCore([site("a", [])], { limits: { maxConnections: 2 } });
   using first = await call(proxy.http);
@@ -73,6 +103,26 @@ Deno.test("ProxyCore turns visitors away beyond its bound", async () => {
   await Promise.all([first.until(/ 503 /), second.until(/ 503 /)]);
   using third = await call(proxy.http);
   equal(await third.ended(), "");
+});
+
+Deno.test("ProxyCore counts handshakes that fail, hang or succeed, and forgets them", async () => {
+  await using upstream = await startUpstream(() => ok("hello"));
+  const a = await certificate("a", ["a"]);
+  await using proxy = await startCore([site("a", [upstream.address], { tls: { certificateId: "a" } })], {
+    certificates: [a],
+    limits: { maxConnections: 2, handshakeMs: 100 },
+  });
+  for (let turn = 0; turn < 4; turn++) {
+    await rejects(call(proxy.https, { serverName: "unknown" }));
+    await say(proxy.https, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); // no TLS at all
+    match(await say(proxy.https, GET, { serverName: "a" }), /hello$/);
+  }
+  using first = await call(proxy.https);
+  using second = await call(proxy.https);
+  await rejects(call(proxy.https, { serverName: "a" }));
+  equal(await first.ended(), "");
+  equal(await second.ended(), "");
+  match(await say(proxy.https, GET, { serverName: "a" }), /hello$/);
 });
 
 Deno.test("ProxyCore answers an HTTP/1.0 visitor without chunks", async () => {

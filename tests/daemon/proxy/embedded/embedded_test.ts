@@ -195,4 +195,5 @@ Deno.test("createEmbeddedProxy() starts a thread that crashed again, and serves 
   await proxy.apply(desired([site("a", [])]));
   match(await say(proxy.status().http!.port, GET), / 503 /);
   equal(crashes.length, 1);
+  match(crashes[0]!, /TypeError/);
 });
