@@ -101,10 +101,11 @@ export class CertificateKeeper implements AsyncDisposable {
 
   /** Waits until nothing that is due is left to begin, and what was begun has ended. */
   async settled(): Promise<void> {
-    do {
+    for (;;) {
       await this.tick();
+      if (this.#running.size === 0) return;
       await Promise.all(this.#running.values());
-    } while (this.#running.size > 0);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -38,6 +38,7 @@ export interface BenchOptions {
   readonly sealer?: Sealer;
   readonly proxy?: TestProxy;
   readonly lockMs?: number;
+  readonly openBackend?: EdgeDeps["openBackend"];
   readonly network?: EdgeDeps["network"];
 }
 
@@ -74,7 +75,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       now,
       log: { debug: say, info: say, warn: say, error: say } as EdgeDeps["log"],
       metrics,
-      openBackend: () => Promise.resolve(proxy),
+      openBackend: options.openBackend ?? (() => Promise.resolve(proxy)),
       ...(options.lockMs === undefined ? {} : { lockMs: options.lockMs }),
       network: options.network ?? { addresses: () => Promise.resolve([]), caa: () => Promise.resolve([]) },
     },

@@ -2,6 +2,7 @@
  * Orders that go wrong: CAs that are down, refuse, forget or want patience, and daemons that die.
  */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import type { DomainCertificate } from "@helyos/api";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { DUE, type Plan, planKey } from "../../../daemon/certificates/records.ts";
@@ -394,5 +395,30 @@ Deno.test({
     await bench.edge.keeper.settled();
     notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
     equal(faults.finalized(), 2);
+  },
+});
+
+Deno.test({
+  name: "a certificate that the CA has revoked is replaced once the CA says so",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = clock();
+    await using bench = await startBench({ pebble, now: time.now });
+    const domain = "revoked.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const before = await certificates.readCertificate(bench.deps, domain);
+    const client = await bench.deps.accounts.client(pebble.directoryUrl);
+    await client.revoke(new X509Certificate(before.chain_pem!).raw, 1);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).fingerprint, before.fingerprint);
+    time.pass(13 * 3600_000);
+    await bench.edge.keeper.settled();
+    notEqual(
+      (await one(bench)).fingerprint,
+      before.fingerprint,
+      bench.log.join("\n") + JSON.stringify(await plan(bench, domain)),
+    );
   },
 });
