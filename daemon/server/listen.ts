@@ -29,13 +29,21 @@ export interface ListenOptions {
    * @default {10000}
    */
   readonly drainMs?: number;
+  /**
+   * How long, after a swap, connections in use are asked to leave before idle ones are closed.
+   * @default {2000}
+   */
+  readonly retireMs?: number;
 }
 
 /** A socket that is served until this is shut down. */
 export interface Listener {
   /** The port, also when the system chose it. */
   readonly port: number;
-  /** Serves new connections with another certificate; open ones live on with the old one until they are idle. */
+  /**
+   * Serves with another certificate, all new connections once this resolves. No request on an open connection is lost: its
+   * next answer asks the client to leave, and only connections that stay idle meanwhile are closed without a word.
+   */
   swap(certificate: ServerCertificate): Promise<void>;
   /** Stops taking connections and resolves once what was begun is answered, at the latest after `drainMs`. */
   shutdown(): Promise<void>;
@@ -55,7 +63,7 @@ const FLUSH_MS = 150;
  * @throws {ListenError} If the address cannot be bound: in use, not of this machine, or not allowed.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, onBroken, drainMs = 10_000 } = options;
+  const { host, onBroken, drainMs = 10_000, retireMs = 2_000 } = options;
   const running = new Running(options.handler);
   let port = options.port;
   let certificate = options.certificate;
@@ -69,7 +77,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     throw listenError(host, port, error);
   }
   port = current.port;
-  let ended = false;
+  const ending = new AbortController();
   let swapping: Promise<void> = Promise.resolve();
 
   return {
@@ -77,10 +85,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     swap(next) {
       // One at a time, so that the last one asked for is the one that stays
       swapping = swapping.then(async () => {
-        if (ended) return;
+        if (ending.signal.aborted) return;
         certificate = next;
         const old = current;
         current = await start();
+        // Closing a connection may cross a request on its way, which then is lost: so those in use go first, told to
+        old.retire();
+        await pauseUnless(ending.signal, retireMs);
         // Ends by itself with its last connection. Not awaited: Deno waits for silent ones for ever, and an abort after
         // a shutdown has begun only throws.
         old.server.shutdown().catch(onBroken);
@@ -88,7 +99,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return swapping;
     },
     async shutdown() {
-      ended = true;
+      ending.abort();
       await swapping.catch(() => {/* told to who asked for that swap */});
       const finished = current.server.shutdown();
       const deadline = performance.now() + drainMs;
@@ -117,6 +128,8 @@ class Running {
 interface Server {
   readonly server: Deno.HttpServer;
   readonly port: number;
+  /** From now on every answer asks the client to close its connection. */
+  retire(): void;
 }
 
 /**
@@ -140,14 +153,25 @@ function serve(
 ): Promise<Server> {
   const { host, port, certificate, handler, onBroken } = options;
   const { promise, resolve } = Promise.withResolvers<number>();
+  let retiring = false;
   const server = Deno.serve({
     hostname: host,
     port,
     onListen: (address) => resolve(address.port),
     onError: (error) => failureResponse(onBroken(error)),
     ...(certificate === undefined ? {} : { ...certificate, reusePort: true }),
-  } as Deno.ServeTcpOptions, (request, info: ConnectionInfo) => handler(request, info)) as Deno.HttpServer;
-  return promise.then((bound) => ({ server, port: bound }));
+  } as Deno.ServeTcpOptions, (request, info: ConnectionInfo) => {
+    const answer = handler(request, info);
+    if (!retiring) return answer;
+    return answer instanceof Promise ? answer.then(last) : last(answer);
+  }) as Deno.HttpServer;
+  return promise.then((bound) => ({ server, port: bound, retire: () => void (retiring = true) }));
+}
+
+/** RFC 9112 §9.6: the last answer of a connection. HTTP/2 has no such field and leaves it out; there GOAWAY says it. */
+function last(answer: Response): Response {
+  answer.headers.set("connection", "close");
+  return answer;
 }
 
 function listenError(host: string, port: number, cause: unknown): ListenError {
@@ -168,4 +192,17 @@ export function hostPort(host: string, port: number): string {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
 }
