@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Address } from "../backend.ts";
 import type { Plan, PlannedSite } from "../program/driver.ts";
 import { hostPort } from "../program/ports.ts";
 
@@ -88,7 +89,7 @@ http {
 
   # Names that nobody asked for
   server {
-    listen ${hostPort(http)} default_server;
+    listen ${hostPort(http)} default_server${bothFamilies(http)};
     server_name _;
     include challenges.conf;
     location / {
@@ -96,7 +97,7 @@ http {
     }
   }
   server {
-    ${secureListen(https, facts, " default_server")}
+    ${secureListen(https, facts, ` default_server${bothFamilies(https)}`)}
     server_name _;
     ssl_reject_handshake on;
   }
@@ -150,6 +151,11 @@ ${answer}
 }`);
   }
   return blocks.join("\n") + "\n";
+}
+
+/** The unspecified IPv6 address takes IPv4 visitors, too, as it does with every other proxy here. */
+function bothFamilies({ host }: Address): string {
+  return host === "::" ? " ipv6only=off" : "";
 }
 
 function secureListen(https: Plan["https"], { http2Directive }: Pick<NginxFacts, "http2Directive">, more = ""): string {
