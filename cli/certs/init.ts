@@ -14,6 +14,7 @@ import {
   type KeyAlgorithm,
   type PermittedNames,
   PkiError,
+  type Revocation,
 } from "@helyos/pki";
 import { join } from "node:path";
 import { CliError } from "../failure.ts";
@@ -136,9 +137,37 @@ async function build(home: PkiHome, wanted: Build): Promise<void> {
   await signCrl({ ca: { home: moved } as CaSigner["ca"], issuer: signing.issuer }, { now });
 }
 
-async function buildIntermediate(
+/** An intermediate to be made. */
+export interface NewIntermediate {
+  /** The root. */
+  readonly root: Issuer;
+  /** Where its files go, given where they belong. */
+  readonly at: (path: string) => string;
+  /** The kind of its key. */
+  readonly algorithm?: KeyAlgorithm | undefined;
+  /** How long the root lives; the intermediate lives half as long. */
+  readonly lifetimeSeconds?: number | undefined;
+  /** What it may speak for; everything the root may, when left out. */
+  readonly permit?: PermittedNames | undefined;
+  /** What its key is encrypted under. */
+  readonly passphrase: { readonly passphrase?: string };
+  /** The intermediates that count no longer. */
+  readonly revoked?: readonly Revocation[];
+  /** The time. */
+  readonly now: Date;
+}
+
+/**
+ * Makes an intermediate: its key, its certificate, and the root's list, on which it is not.
+ *
+ * @param home The CA's files.
+ * @param wanted How it is to be.
+ * @returns What signs from now on.
+ * @throws {CliError} If a file cannot be written.
+ */
+export async function buildIntermediate(
   home: PkiHome,
-  wanted: Build & { readonly root: Issuer; readonly at: (path: string) => string },
+  wanted: NewIntermediate,
 ): Promise<{ issuer: Issuer; made: IssuedCertificate }> {
   const { root, at, now, permit, lifetimeSeconds = DEFAULT_LIFETIME_SECONDS } = wanted;
   const key = await generateKeyPair(wanted.algorithm);
@@ -153,8 +182,16 @@ async function buildIntermediate(
   });
   await writeNew(at(home.intermediateKey), await exportPrivateKey(key, wanted.passphrase), SECRET);
   await writeNew(at(home.intermediateCert), made.pem, PUBLIC);
-  // The root will be away: what it has to say of the intermediate is said for as long as that lives.
-  const { pem } = await createCrl({ issuer: root, number: 1, revoked: [], nextUpdate: made.notAfter, now });
+  // The root will be away: what it has to say of the intermediate is said for as long as that lives. Nobody counts its lists, so
+  // the time is their number.
+  const number = Math.floor(now.getTime() / 1000);
+  const { pem } = await createCrl({
+    issuer: root,
+    number,
+    revoked: wanted.revoked ?? [],
+    nextUpdate: made.notAfter,
+    now,
+  });
   await writeNew(at(home.rootCrl), pem, PUBLIC);
   return { issuer: { certificate: made.pem, key }, made };
 }

@@ -14,10 +14,10 @@ import { outputStyle } from "../../say.ts";
 export default command({
   summary: "Keep every service's certificates alive: renew, deploy, reload, and see what is served",
   details:
-    `Looks after the pairs there are, of the services of the registry: what is due is renewed, deployed to where the service runs,
-certs.reload is run there, and certs.probe must show the new certificate. What fails is tried again, and stops nothing else; what was
-missed while the machine slept or the CA's key was away is made up for. Every attempt stands in agent/ledger.jsonl beside the CA;
-'helyos certs list' shows the last error and the next try.
+    `Looks after the pairs there are, of the services of the registry: what is due is renewed, deployed to where the service
+runs, certs.reload is run there, and certs.probe must show the new certificate. What fails is tried again, and stops nothing
+else; what was missed while the machine slept or the CA's key was away is made up for. Every attempt stands in
+agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and the next try.
 
   helyos certs agent --lifetime 24h
   helyos certs agent --once`,

@@ -12,8 +12,9 @@ import { sayDone, sayWarning } from "../../say.ts";
 export default command({
   summary: "Write the Caddyfile of services with certificates and make Caddy take it",
   details:
-    `Writes a site for every service that has a server certificate and runs where Caddy does (caddy.ingress_host of the registry), with the
-certificate where deploy-servers put it. Caddy's own Caddyfile must import the file. If Caddy refuses it, the file before is put back.
+    `Writes a site for every service that has a server certificate and runs where Caddy does (caddy.ingress_host of the
+registry), with the certificate where deploy-servers put it. Caddy's own Caddyfile must import the file. If Caddy refuses
+it, the file before is put back.
 
 In the registry:
   caddy: {ingress_host: mini1, caddyfile: /etc/caddy/Caddyfile}

@@ -6,9 +6,10 @@ import { sayWarning } from "../../say.ts";
 export default command({
   summary: "Put a service's certificate and key, and the CA's certificate, on a machine",
   details:
-    `Sends the service's client pair, or with --type server the pair it serves with, over ssh and scp; a machine called "local" or like
-this one is written directly. Nothing there changes until everything arrived and was compared; owner and modes are what the service's
-service.yml says (certs: {owner, group, key_mode, cert_mode}), or the registry. The CA's key is never sent.
+    `Sends the service's client pair, or with --type server the pair it serves with, over ssh and scp; a machine called "local"
+or like this one is written directly. Nothing there changes until everything arrived and was compared; owner and modes are
+what the service's service.yml says (certs: {owner, group, key_mode, cert_mode}), or the registry. The CA's key is never
+sent.
 
   helyos certs deploy api mini1
   helyos certs deploy postgres mini2 --type server --reload`,

@@ -12,9 +12,9 @@ import { outputStyle, sayJson, sayWarning } from "../../say.ts";
 export default command({
   summary: "Find what is wrong with certificates, from the CA's folder to what services serve",
   details:
-    `Looks at permissions, at how long CA and certificates live, at pairs that are none, names the registry has and certificates lack,
-certificates of a CA that is gone, paths of the registry, whether what lies on the hosts is what was issued, and by certs.probe whether it is
-served. Changes nothing. Exits with 1 when something is wrong; warnings alone exit with 0.`,
+    `Looks at permissions, at how long CA and certificates live, at pairs that are none, names the registry has and certificates
+lack, certificates of a CA that is gone, paths of the registry, whether what lies on the hosts is what was issued, and by
+certs.probe whether it is served. Changes nothing. Exits with 1 when something is wrong; warnings alone exit with 0.`,
   options: {
     offline: { summary: "Speak to no host and no service" },
     ...SSH_OPTIONS,

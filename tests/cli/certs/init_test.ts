@@ -167,3 +167,48 @@ Deno.test("certs init-ca --permit-dns makes a CA that speaks for nothing else, a
   equal(refused.code, 1);
   equal(JSON.parse(refused.stderr).code, "name_not_permitted");
 });
+
+Deno.test({
+  name: "certs init-ca --root-key replaces the intermediate, and revokes the one before when asked to",
+  ignore: lacking("openssl"),
+  async fn() {
+    await using bench = await workbench({ init: "--intermediate --permit-dns internal,lan" });
+    const { home } = bench;
+    const offline = join(bench.folder, "offline.pem");
+    await rename(home.rootKey, offline);
+    await bench.ok("generate-all");
+    const old = join(bench.folder, "old.pem");
+    await writeFile(old, await readFile(home.pair("api", "client").cert));
+    const files = () =>
+      Promise.all([home.intermediateKey, home.intermediateCert, home.rootCrl].map((f) => readFile(f, "utf8")));
+    const before = await files();
+    for (const wrong of [home.intermediateKey, home.caCert, join(bench.folder, "none")]) {
+      equal((await bench.certs(["init-ca", "--root-key", wrong])).code, 1, wrong);
+    }
+    equal((await bench.certs("init-ca --revoke-intermediate")).code, 2);
+    deepEqual(await files(), before);
+
+    const judge = (cert: string) => {
+      const crls = ["-crl_check_all", "-CRLfile", home.crl, "-CRLfile", home.rootCrl];
+      return bench.run("openssl", ["verify", "-CAfile", home.caCert, "-untrusted", cert, ...crls, cert]);
+    };
+    await bench.ok(["init-ca", "--root-key", offline]);
+    await bench.ok(["init-ca", "--root-key", offline, "--revoke-intermediate"]);
+    deepEqual((await bench.json("list")).map(({ note }: { note: string }) => note), [
+      null,
+      null,
+      "other CA",
+      "other CA",
+    ]);
+    equal((await bench.json("renew")).issued.length, 2);
+    await bench.ok("verify");
+    equal((await judge(home.pair("api", "client").cert)).code, 0);
+    equal((await judge(old)).code !== 0, true);
+    equal(parseCrl(await readFile(home.rootCrl, "utf8")).revoked.length, 1);
+    const leaf = await bench.certs("generate api --json");
+    equal(leaf.code, 0);
+
+    await using plain = await workbench();
+    equal((await plain.certs(["init-ca", "--root-key", plain.home.caKey])).code, 1);
+  },
+});
