@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { importPrivateKey, type KeyAlgorithm, type KeyPair, parseCrl, PkiError, type Revocation } from "@helyos/pki";
+import {
+  importPrivateKey,
+  type KeyAlgorithm,
+  type KeyPair,
+  parseCrl,
+  type PermittedNames,
+  PkiError,
+  type Revocation,
+} from "@helyos/pki";
 import { CliError } from "../failure.ts";
 import { type Ca, openCa } from "./ca.ts";
 import { signCrl } from "./crl.ts";
@@ -52,6 +60,7 @@ export async function replaceIntermediate(home: PkiHome, wanted: Replacement): P
         at: (path) => `${path}.tmp`,
         algorithm,
         lifetimeSeconds: (ca.anchor.notAfter.getTime() - ca.anchor.notBefore.getTime()) / 1000,
+        permit: permittedBy(ca),
         passphrase: passphrase === undefined ? {} : { passphrase },
         revoked: await revokedSoFar(ca, wanted),
         now,
@@ -77,6 +86,22 @@ async function rootKeyOf({ rootKey, passphrase }: Replacement): Promise<KeyPair>
     if (!(cause instanceof PkiError)) throw cause;
     throw new CliError(`cannot open the root's key: ${cause.message}`, { code: cause.code, cause });
   }
+}
+
+/** What the root may speak for: an intermediate that says so itself refuses to sign what nobody would accept. */
+function permittedBy({ anchor }: Ca): PermittedNames | undefined {
+  const bases = anchor.nameConstraints?.permitted.map(({ base }) => base) ?? [];
+  const dns = bases.flatMap(({ kind, value }) => kind === "dns" ? [value] : []);
+  const ip = bases.flatMap(({ kind, value, bytes }) =>
+    kind === "ip" ? [`${value.split("/")[0]}/${bitsIn(bytes.subarray(bytes.length / 2))}`] : []
+  );
+  if (dns.length + ip.length === 0) return undefined;
+  return { ...(dns.length === 0 ? {} : { dns }), ...(ip.length === 0 ? {} : { ip }) };
+}
+
+/** The length of a mask. */
+function bitsIn(mask: Uint8Array): number {
+  return mask.reduce((sum, octet) => sum + octet.toString(2).replaceAll("0", "").length, 0);
 }
 
 /** What the root took back before stays so. */

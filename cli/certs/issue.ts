@@ -102,7 +102,7 @@ function permitted(own: typeof OWN_NAMES, constraints: NameConstraints | undefin
   const [dns, ip] = [bases("dns"), bases("ip")];
   return [
     ...own.dns.filter((name) => dns.length === 0 || dns.includes(name)),
-    ...own.ip.filter((address) => ip.length === 0 || ip.some((block) => block.replace(/\/\d+$/, "") === address)),
+    ...own.ip.filter((address) => ip.length === 0 || ip.some((block) => block.split("/")[0] === address)),
   ];
 }
 

@@ -162,6 +162,12 @@ Deno.test("certs init-ca --permit-dns makes a CA that speaks for nothing else, a
   const server = parseCertificate(await readFile(bench.home.pair("api", "server").cert, "utf8"));
   deepEqual(server.names.map(({ value }) => value).sort(), ["10.0.0.5", "api.internal", "api.lan"]);
   await bench.ok("verify");
+  await using wider = await workbench({
+    init: "--permit-dns internal,lan,localhost --permit-ip 10.0.0.0/8,127.0.0.1/32,::1/128",
+  });
+  await wider.ok("generate-server api");
+  const all = parseCertificate(await readFile(wider.home.pair("api", "server").cert, "utf8"));
+  deepEqual(all.names.length, 6);
   await writeFile(bench.registry, "services: {api: {hostname: api.example.com}}\n");
   const refused = await bench.certs("generate api --json");
   equal(refused.code, 1);
@@ -172,7 +178,7 @@ Deno.test({
   name: "certs init-ca --root-key replaces the intermediate, and revokes the one before when asked to",
   ignore: lacking("openssl"),
   async fn() {
-    await using bench = await workbench({ init: "--intermediate --permit-dns internal,lan" });
+    await using bench = await workbench({ init: "--intermediate --permit-dns internal,lan --permit-ip 10.0.0.0/8" });
     const { home } = bench;
     const offline = join(bench.folder, "offline.pem");
     await rename(home.rootKey, offline);
@@ -205,8 +211,9 @@ Deno.test({
     equal((await judge(home.pair("api", "client").cert)).code, 0);
     equal((await judge(old)).code !== 0, true);
     equal(parseCrl(await readFile(home.rootCrl, "utf8")).revoked.length, 1);
-    const leaf = await bench.certs("generate api --json");
-    equal(leaf.code, 0);
+    await bench.ok("generate api");
+    await writeFile(bench.registry, "services: {api: {hostname: api.example.com}, web: {aliases: [192.0.2.1]}}\n");
+    for (const service of ["api", "web"]) equal((await bench.certs(`generate ${service}`)).code, 1, service);
 
     await using plain = await workbench();
     equal((await plain.certs(["init-ca", "--root-key", plain.home.caKey])).code, 1);
