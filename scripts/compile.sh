@@ -16,8 +16,11 @@ mkdir -p "$build"
 # The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind.
 flags() { # PROGRAM
   while read -r entry kind names; do
-    # A binary is one program: of what `certs` may touch, what is more than the CLI's own are variables.
-    [ "$entry" = "$1" ] || [ "$entry-$kind-$1" = certs-env-cli ] || continue
+    # A binary is one program: what `certs` commands may touch beyond the CLI's own are variables and the programs that reach hosts.
+    case $entry-$kind-$1 in
+      "$1-$kind-$1" | certs-deploy-env-cli | certs-deploy-run-cli) ;;
+      *) continue ;;
+    esac
     case $kind-$names in
       *-all) printf '%s\n' "--allow-$kind" ;;
       env-* | sys-* | run-*) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;

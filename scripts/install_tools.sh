@@ -17,6 +17,7 @@ certtool:gnutls-bin
 nginx:nginx-light
 wrk:wrk
 sshd:openssh-server
+update-ca-certificates:ca-certificates
 ssh:openssh-client
 python3:python3
 faketime:faketime

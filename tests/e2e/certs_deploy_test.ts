@@ -135,7 +135,10 @@ Deno.test({
     const all = await cluster.certs("deploy-all");
     equal(all.code, 1);
     match(all.stdout, /api: client certificate in mini1/);
-    match(all.stderr, /gone: cannot reach mini2 \(127\.0\.0\.1\): .*refused/);
+    match(
+      all.stderr,
+      /gone: cannot place the client certificate of 'gone' in \/srv\/api\/certs: cannot reach mini2 \(127\.0\.0\.1\): .*refused/,
+    );
     match(all.stderr, /lost: there is no host 'nowhere'/);
     match(all.stderr, /homeless: cannot tell where 'homeless' runs/);
     match(all.stderr, /fresh skipped: no client or server certificate/);

@@ -59,7 +59,11 @@ export async function place(shell: Shell, files: readonly PlacedFile[], options:
   const failed = (where: string, why: string): CliError =>
     new CliError(`cannot place ${what} on ${shell.name}: ${where}: ${why}`, { code: "deploy_failed" });
 
-  const prepared = await shell.run(PREPARE, [serviceYml, ...folders], signal);
+  const prepared = await shell.run(PREPARE, [serviceYml, ...folders], signal).catch((error) => {
+    if (!(error instanceof CliError)) throw error;
+    const { code, hint } = error;
+    throw new CliError(`cannot place ${what} in ${folders.join(", ")}: ${error.message}`, { code, hint, cause: error });
+  });
   if (prepared.code !== 0) throw failed(folders.join(", "), complaint(prepared));
   const { stages, rest } = readStages(prepared.stdout, folders);
   let begun = false;
@@ -95,13 +99,16 @@ export async function place(shell: Shell, files: readonly PlacedFile[], options:
   }
 }
 
+/** The line after the stages. */
+const END = "helyos--\n";
+
 interface Stage {
   readonly path: string;
   readonly upload: string;
 }
 
 function readStages(output: string, folders: readonly string[]): { stages: Map<string, Stage>; rest: string } {
-  const end = output.indexOf("--\n");
+  const end = output.indexOf(END);
   // A login script that prints something comes first.
   const lines = output.slice(0, end).split("\n").filter((line) => line.includes("\t")).slice(-folders.length);
   if (end < 0 || lines.length !== folders.length) {
@@ -113,7 +120,7 @@ function readStages(output: string, folders: readonly string[]): { stages: Map<s
     const [path = "", upload = ""] = lines[at]!.split("\t");
     return [folder, { path, upload }] as const;
   }));
-  return { stages, rest: output.slice(end + 3) };
+  return { stages, rest: output.slice(end + END.length) };
 }
 
 /**

@@ -20,7 +20,7 @@ nl='
  * Makes a folder to upload into, inside each folder that files go to, so that the last step is a rename within one file system.
  *
  * Arguments: the service's `service.yml` or nothing, then the folders. Prints for each folder `PATH<tab>UPLOAD`: where the stage is,
- * and the same by a name that scp takes literally; then a line `--` and what `service.yml` holds.
+ * and the same by a name that scp takes literally; then a line `helyos--` and what `service.yml` holds.
  */
 export const PREPARE = `set -eu
 service_yml=$1; shift
@@ -47,7 +47,7 @@ for folder; do
   esac
   printf '%s\\t%s\\n' "$stage" "$upload"
 done
-echo --
+echo helyos--
 [ -z "$service_yml" ] || { service_yml=$(expand "$service_yml"); [ ! -f "$service_yml" ] || head -c 65536 "$service_yml"; }
 `;
 
@@ -105,7 +105,8 @@ arrived() {
 }
 own() {
   chmod "$2" "$3/$4" || return 1
-  [ -z "$owner" ] || as_root chown "$owner" "$3/$4" || fail "$folder/$5: cannot be given to $owner"
+  # Whoever owns a file may give it to a group of theirs; for the rest it takes root.
+  [ -z "$owner" ] || chown "$owner" "$3/$4" 2>/dev/null || as_root chown "$owner" "$3/$4" || fail "$folder/$5: cannot be given to $owner"
   sync "$3/$4" 2>/dev/null || :
 }
 # A hard link keeps the old file at no cost; a copy where the file system or its guard does not allow one.

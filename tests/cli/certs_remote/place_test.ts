@@ -180,6 +180,25 @@ onBoth("of two at once never leaves halves of both", async (shell, folder) => {
   deepEqual((await readdir(to)).sort(), ["a-cert.pem", "a-key.pem"]);
 });
 
+onBoth("places files of several folders, all or none", async (shell, folder) => {
+  const [one, two] = [join(folder, "one"), join(folder, "two")];
+  const sent = [
+    ...await files(join(folder, "from1"), one, { "a-cert.pem": "a", "a-key.pem": "a" }),
+    ...await files(join(folder, "from2"), two, { "ca-cert.pem": "ca" }),
+  ];
+  await place(shell, sent, { what: "x" });
+  deepEqual(await texts(one, ["a-cert.pem", "a-key.pem"]), ["a", "a"]);
+  deepEqual(await texts(two, ["ca-cert.pem"]), ["ca"]);
+  const next = [
+    ...await files(join(folder, "from1"), one, { "a-cert.pem": "b", "a-key.pem": "b" }),
+    ...await files(join(folder, "from2"), two, { "ca-cert.pem": "cb" }),
+  ];
+  await rejects(() => place(shell, next, { what: "x", check: ["false"] }), /old ones put back/);
+  deepEqual(await texts(one, ["a-cert.pem", "a-key.pem"]), ["a", "a"]);
+  deepEqual(await texts(two, ["ca-cert.pem"]), ["ca"]);
+  deepEqual([await readdir(one), await readdir(two)].map((names) => names.length), [2, 1]);
+});
+
 Deno.test("place() takes a link for what it replaces, not for where it leads", async () => {
   await using folder = await temporaryFolder();
   const to = join(folder.path, "certs");
