@@ -148,17 +148,12 @@ esac
 
 # --- from names to flags --------------------------------------------------------------------------------------------
 
-add() { # PATH: Deno separates paths by commas and takes two commas for one
-  [ -n "$1" ] || return 0
-  [ -z "$value" ] || value=$value,
-  rest=$1
-  while :; do
-    case $rest in
-      *,*) value=$value${rest%%,*},, rest=${rest#*,} ;;
-      *) break ;;
-    esac
-  done
-  value=$value$rest
+add() { # PATH: Deno separates paths by commas and has no way to write one
+  case $1 in
+    '') return 0 ;;
+    *,*) echo "cannot start: Deno cannot be permitted a path with a comma in it: $1" >&2 && exit 1 ;;
+  esac
+  value=$value${value:+,}$1
 }
 
 flags=--no-prompt
