@@ -15,7 +15,7 @@ import {
 } from "../program/driver.ts";
 import { askLocal, type ControlAddress, type LocalAnswer, pause } from "../program/local_http.ts";
 import { whyDown } from "../program/reasons.ts";
-import { caddyConfig, type CaddyFacts, emptyConfig, inOrder, secureInOrder } from "./render.ts";
+import { caddyConfig, type CaddyFacts, emptyConfig } from "./render.ts";
 
 const FILE = "caddy.json";
 const SOCKET = "admin.sock";
@@ -86,7 +86,7 @@ class Caddy implements Driver {
   readonly title: string;
   readonly #control: ControlAddress;
   readonly #folder: string;
-  readonly #facts: CaddyFacts;
+  #facts: CaddyFacts;
 
   constructor({ title, control, folder, facts }: CaddyOptions) {
     this.title = title;
@@ -124,6 +124,10 @@ class Caddy implements Driver {
     let answer: LocalAnswer | undefined;
     while ((answer = await this.#load(config, signal)) === undefined) await pause(POLL_MS, signal);
     if (answer.status === 200) return [];
+    if (this.#facts.closesStreamsLate && answer.text.includes("stream_close_delay")) {
+      this.#facts = { ...this.#facts, closesStreamsLate: false }; // older than 2.7, and did not say so
+      return await this.load(plan, _running, signal);
+    }
     const why = reasonOf(answer);
     const domains = blame(why, plan);
     if (domains.length === 0) throw new ProgramDown(whyDown(this.title, [why], plan));
@@ -174,15 +178,8 @@ function reasonOf({ status, text }: LocalAnswer): string {
   return (short || `its admin API answered ${status}`).slice(0, 500);
 }
 
-/** The sites an error is about: it names a route by its number, or a certificate by its file. */
+/** The sites an error is about: nothing of a judged site can be wrong to Caddy but its certificate, which it names by its file. */
 function blame(error: string, plan: Plan): readonly string[] {
-  const [, server, index] = /server helyos-(https?): setting up route handlers: route (\d+)/.exec(error) ?? [];
-  if (index !== undefined) {
-    // The first route for plain HTTP is the one for challenges
-    const site = server === "http" ? inOrder(plan.sites)[Number(index) - 1] : secureInOrder(plan.sites)[Number(index)];
-    return site === undefined ? [] : [site.domain];
-  }
-  return plan.sites.filter(({ certificate }) => certificate !== undefined && error.includes(certificate.tag)).map((
-    site,
-  ) => site.domain);
+  return plan.sites.filter(({ certificate }) => certificate !== undefined && error.includes(`${certificate.tag}.`))
+    .map(({ domain }) => domain);
 }

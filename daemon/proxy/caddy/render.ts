@@ -21,27 +21,27 @@ const CHALLENGES = "/.well-known/acme-challenge/*";
 /** Nothing served: what a Caddy is started with, and left with when it is not ours. */
 export function emptyConfig({ admin, storage }: CaddyFacts): Record<string, unknown> {
   return {
-    admin: { listen: admin, config: { persist: false } },
+    admin: {
+      listen: admin,
+      // The Host we send over a socket, which older ones want to be empty
+      ...(storage === undefined ? {} : { origins: ["127.0.0.1"] }),
+      config: { persist: false },
+    },
     logging: { logs: { default: { level: "ERROR" } } },
     ...(storage === undefined ? {} : { storage: { module: "file_system", root: storage } }),
   };
 }
 
 /** Sites in the order of their routes: Caddy takes the first that matches, and an exact name wins over a wildcard. */
-export function inOrder(sites: readonly PlannedSite[]): readonly PlannedSite[] {
+function inOrder(sites: readonly PlannedSite[]): readonly PlannedSite[] {
   const wild = (site: PlannedSite) => site.domain.startsWith("*.");
   return [...sites.filter((site) => !wild(site)), ...sites.filter(wild)];
-}
-
-/** Sites with routes for HTTPS, in their order. */
-export function secureInOrder(sites: readonly PlannedSite[]): readonly PlannedSite[] {
-  return inOrder(sites).filter(({ certificate }) => certificate !== undefined);
 }
 
 /** The whole configuration, for its admin API. */
 export function caddyConfig(plan: Plan, facts: CaddyFacts): Record<string, unknown> {
   const { http, https, challenges } = plan;
-  const secure = secureInOrder(plan.sites);
+  const secure = inOrder(plan.sites).filter(({ certificate }) => certificate !== undefined);
   const files = new Map(secure.map(({ certificate }) => [certificate!.tag, certificate!]));
   return {
     ...emptyConfig(facts),

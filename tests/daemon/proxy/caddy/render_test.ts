@@ -14,7 +14,7 @@ Deno.test("caddyConfig() writes what Caddy is to serve, exact names before wildc
   };
   const at = (domain: string, ...handle: unknown[]) => ({ match: [{ host: [domain] }], handle, terminal: true });
   deepEqual(caddyConfig(PLAN, FACTS), {
-    admin: { listen: "unix/admin.sock", config: { persist: false } },
+    admin: { listen: "unix/admin.sock", origins: ["127.0.0.1"], config: { persist: false } },
     logging: { logs: { default: { level: "ERROR" } } },
     storage: { module: "file_system", root: "/p/storage" },
     apps: {
