@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, importPrivateKey, type Issuer, parseCertificate, PkiError } from "@helyos/pki";
+import { type Certificate, holdsKey, importPrivateKey, type Issuer, parseCertificate, PkiError } from "@helyos/pki";
 import type { Surroundings } from "../command.ts";
 import { CliError } from "../failure.ts";
 import { fileInfo, readText } from "./files.ts";
@@ -123,6 +123,12 @@ export async function unlockCa(
     : undefined;
   try {
     const key = await importPrivateKey(keyPem, passphrase === undefined ? {} : { passphrase });
+    if (!await holdsKey(ca.signing, key.publicKey)) {
+      throw new CliError(`${ca.keyPath} is not the key of the CA's certificate`, {
+        code: "key_mismatch",
+        hint: "Nothing was changed. Put the right file back",
+      });
+    }
     return { ca, issuer: { certificate: ca.signingPem, key } };
   } catch (cause) {
     if (!(cause instanceof PkiError)) throw cause;

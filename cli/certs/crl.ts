@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { createCrl, type Crl, parseCrl, type Revocation, type RevocationReason } from "@helyos/pki";
+import { createCrl, type Crl, parseCrl, PkiError, type Revocation, type RevocationReason } from "@helyos/pki";
+import { CliError } from "../failure.ts";
 import type { CaSigner } from "./ca.ts";
 import { PUBLIC, readText, replaceFile } from "./files.ts";
 import type { PkiHome } from "./home.ts";
@@ -44,7 +45,10 @@ export async function signCrl(
   ));
   const number = Math.max(lastNumber(ledger), Number((await currentCrl(home))?.number ?? 0)) + 1;
   const nextUpdate = new Date(now.getTime() + lifetimeSeconds * 1000);
-  const { pem } = await createCrl({ issuer: signer.issuer, number, revoked, nextUpdate, now });
+  const { pem } = await createCrl({ issuer: signer.issuer, number, revoked, nextUpdate, now }).catch((cause) => {
+    if (!(cause instanceof PkiError)) throw cause;
+    throw new CliError(`cannot sign the revocation list: ${cause.message}`, { code: cause.code, cause });
+  });
   await appendLedger(home, [
     { event: "crl", at: now.toISOString(), number, nextUpdate: nextUpdate.toISOString() },
   ]);

@@ -267,6 +267,28 @@ Deno.test("certs puts right what a crash left half done, whichever command comes
   equal(await exists(join(home.folder, "swapping")), false);
 });
 
+Deno.test("certs signs nothing with a key that is not the CA's, or a CA that has expired", async () => {
+  await using bench = await workbench({ init: "--lifetime 10" });
+  const late = { now: new Date(Date.now() + 11 * DAY_MS) };
+  for (const line of ["generate api", "generate-all", "generate-server web"]) {
+    const refused = await bench.certs(line, late);
+    equal(refused.code, 1);
+    match(refused.stderr, /the CA expired at/);
+  }
+  await bench.ok("generate api");
+  await writeFile(bench.home.caKey, await readFile(bench.home.pair("api", "client").key));
+  for (const line of ["generate api", "generate-all", "crl", "revoke api", "renew --all"]) {
+    const refused = await bench.certs([...line.split(" "), "--json"]);
+    equal(JSON.parse(refused.stderr).code, "key_mismatch", line);
+  }
+  await bench.ok("verify");
+  await writeFile(bench.home.caCert, "nonsense");
+  for (const line of ["generate api", "list", "verify", "crl"]) {
+    const refused = await bench.certs([...line.split(" "), "--json"]);
+    equal(JSON.parse(refused.stderr).code, "bad_ca", line);
+  }
+});
+
 Deno.test("certs list waits for nobody who is at work", async () => {
   await using bench = await workbench();
   await bench.ok("generate-all");
