@@ -88,6 +88,7 @@ function storeAt(place: Place): ContextStore {
       }
     },
     async update(change) {
+      await refuseDevice(path);
       using _lock = await lock(place);
       const old = await readOrNothing(path);
       const before = parseContexts(old ?? "");
@@ -133,13 +134,21 @@ function folderOf(path: string): string {
 
 /** Reads the file; one that others could read is closed to them and its owner told, since the token may be known. */
 async function readTight({ path, warn }: Place): Promise<string> {
-  const { mode } = await Deno.stat(path);
-  if (mode !== null && (mode & 0o077) !== 0) {
+  const { isFile, mode } = await Deno.stat(path);
+  // Whoever names /dev/null or a pipe means its bytes: its mode is everybody's.
+  if (isFile && mode !== null && (mode & 0o077) !== 0) {
     const tightened = await Deno.chmod(path, 0o600).then(() => true, () => false);
     const now = tightened ? "It is yours alone now" : "Close it with: chmod 600";
     warn(`${path} was open to other users of this machine. ${now}; rotate its tokens if others could read it`);
   }
   return await Deno.readTextFile(path);
+}
+
+/** Renaming a file onto /dev/null would take it from the whole machine. */
+async function refuseDevice(path: string): Promise<void> {
+  const found = await Deno.stat(path).catch(ignore);
+  if (!found || found.isFile || found.isDirectory) return;
+  throw new CliError(`cannot write ${path}: it is no file`, { code: "config_unwritable", hint: "Nothing was changed" });
 }
 
 async function readOrNothing(path: string): Promise<string | undefined> {

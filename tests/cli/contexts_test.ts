@@ -31,6 +31,17 @@ Deno.test("ContextStore.update() refuses to replace a file it cannot read", asyn
   equal((await Deno.stat(path)).isDirectory, true);
 });
 
+Deno.test("ContextStore reads what is no file, and neither replaces it nor changes its mode", async () => {
+  await using home = await temporaryFolder();
+  const path = join(home.path, "null"); // A test that went wrong must not take the machine's own.
+  await Deno.symlink("/dev/null", path);
+  const { store, said } = open({ HELYOS_CONFIG: path });
+  deepEqual(await store.read(), new Contexts());
+  equal(said(), "");
+  await rejects(() => store.update((contexts) => contexts.with({ name: "a" })), { code: "config_unwritable" });
+  deepEqual(Array.from(Deno.readDirSync(home.path), ({ name }) => name), ["null"]);
+});
+
 Deno.test("ContextStore.update() writes nothing when the change is refused", async () => {
   await using home = await temporaryFolder();
   const { store } = open({ HOME: home.path });
