@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { holdsKey, importPrivateKey, parseCertificate } from "@helyos/pki";
 import { fetchTls, serveTls, TlsConfig } from "@helyos/tls";
+import { openTerminal, quoted } from "../support/pseudo_terminal.ts";
 import { environment, helyos, ROOT, run, type RunOptions, temporaryFolder } from "../support/process.ts";
 
 const LAUNCHER = join(ROOT, "scripts/launch.sh");
@@ -212,4 +213,35 @@ Deno.test("certs revoke: our server helper refuses the client from then on, give
     equal(await call("job"), "job.internal", init);
     await rejects(() => call("web"), { name: "TlsConnectionError" }, init);
   }
+});
+
+Deno.test("certs on a terminal: a passphrase is asked for and never shown; progress is, and leaves no trace", async () => {
+  await using home = await temporaryFolder();
+  await registryOf(home.path, ["api", "web"]);
+  const line = (words: string) => `sh ${quoted(LAUNCHER)} cli certs ${words}; echo "exit=$?"`;
+  await using first = openTerminal(line("init-ca"), { home: home.path });
+  await first.waitFor(/Passphrase for the CA's key \(Enter for none\): /);
+  await first.press("correct horse\r");
+  await first.waitFor(/The same again: /);
+  await first.press("correct horse\r");
+  await first.waitFor(/exit=0/);
+  equal(first.shown().includes("correct"), false);
+  equal(first.shown().includes("not encrypted"), false);
+
+  await using second = openTerminal(line("generate-all"), { home: home.path });
+  await second.waitFor(/Passphrase of the CA's key: /);
+  await second.press("correct horse\r");
+  await second.waitFor(/1\/2 api/);
+  await second.waitFor(/2 issued, 0 failed, 0 skipped/);
+  await second.waitFor(/exit=0/);
+
+  await using third = openTerminal(line("generate api"), { home: home.path });
+  await third.waitFor(/Passphrase of the CA's key: /);
+  await third.press("wrong\r");
+  await third.waitFor(/the passphrase is wrong/);
+  await third.waitFor(/exit=1/);
+  await using fourth = openTerminal(line("generate api"), { home: home.path });
+  await fourth.waitFor(/Passphrase of the CA's key: /);
+  await fourth.press("\x03");
+  await fourth.waitFor(/exit=130/);
 });
