@@ -13,7 +13,8 @@ trap 'rm -f "$log"' EXIT
 build=${HELYOS_BUILD:-build}
 mkdir -p "$build"
 
-# The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind.
+# The names of scripts/permissions, where a name whose path is unknown here becomes the whole kind. Programs are the exception: to
+# allow any would allow everything, so the daemon's binary runs none, neither a DNS hook nor another proxy.
 flags() { # PROGRAM
   while read -r entry kind names; do
     # A binary is one program: what `certs` commands may touch beyond the CLI's own are variables and the programs that reach hosts.
@@ -23,6 +24,7 @@ flags() { # PROGRAM
     esac
     case $kind-$names in
       *-all) printf '%s\n' "--allow-$kind" ;;
+      run-dns-hook*) ;;
       env-* | sys-* | run-*) printf '%s\n' "--allow-$kind=$(printf '%s' "$names" | tr ' ' ',')" ;;
       *) printf '%s\n' "--allow-$kind" ;;
     esac
