@@ -208,8 +208,12 @@ export async function listPairs(home: PkiHome): Promise<StoredPair[]> {
  * @returns The pair; undefined when neither half is there.
  * @throws {CliError} If a file cannot be read.
  */
-export async function readPair(home: PkiHome, service: string, type: PairType): Promise<StoredPair | undefined> {
-  const paths = home.pair(service, type);
+export function readPair(home: PkiHome, service: string, type: PairType): Promise<StoredPair | undefined> {
+  return readAt(home.pair(service, type));
+}
+
+async function readAt({ service, type, folder, cert, key: keyPath }: PairPaths): Promise<StoredPair | undefined> {
+  const paths: PairPaths = { service, type, folder, cert, key: keyPath };
   const [certPem, key] = await Promise.all([readText(paths.cert), fileInfo(paths.key)]);
   if (certPem === undefined && key === undefined) return undefined;
   const hasKey = key !== undefined;
@@ -233,12 +237,22 @@ export function firstCertificate(pem: string): Certificate {
 }
 
 /**
- * Whether a pair is one: the key is there, can be read and is the certificate's.
+ * Whether a pair is one: the key is there, can be read and is the certificate's. A pair that is swapped right now is looked at again.
  *
  * @param pair The pair.
  * @returns Why it is none; undefined when it is.
  */
 export async function pairFault(pair: StoredPair): Promise<string | undefined> {
+  const first = await faultOf(pair);
+  if (first === undefined) return undefined;
+  await new Promise((resolve) => setTimeout(resolve, SWAP_MS));
+  return await faultOf(await readAt(pair) ?? pair);
+}
+
+/** Longer than it takes to move two files. */
+const SWAP_MS = 5;
+
+async function faultOf(pair: StoredPair): Promise<string | undefined> {
   if (pair.certPem === undefined) return `${pair.cert} is missing`;
   if (pair.certificate === undefined) return `${pair.cert} cannot be read: ${pair.unreadable}`;
   const keyPem = await readText(pair.key);

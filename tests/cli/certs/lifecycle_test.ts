@@ -95,6 +95,17 @@ Deno.test("certs verify names the rule that is broken", async () => {
   equal((await bench.certs("verify nobody")).code, 1);
 });
 
+Deno.test("certs verify finds nothing wrong while everything is issued anew", async () => {
+  const names = Array.from({ length: 100 }, (_, i) => `  s${i}: {}\n`).join("");
+  await using bench = await workbench({ registry: `services:\n${names}` });
+  await bench.ok("generate-all");
+  let issuing = true;
+  const issued = bench.ok("generate-all").finally(() => issuing = false);
+  while (issuing) await bench.ok("verify");
+  await issued;
+  await bench.ok("verify");
+});
+
 Deno.test("certs renew renews what is due and nothing else", async () => {
   await using bench = await workbench();
   const { home } = bench;
