@@ -86,8 +86,10 @@ function connectionHint(error: PinningError, target: Place): string | undefined 
     case "dns":
       return "Check the name, and the server of the context: helyos context ls";
     case "timeout":
+      if (!error.message.startsWith("Cannot connect")) return "It is there but slow: look at its log, or try again";
+      return checkAddress(url);
     case "unreachable":
-      return `Check the address, and that firewalls let port ${url.port || "443"} through`;
+      return checkAddress(url);
     case "unknown_ca":
     case "invalid_certificate": // A CA of the same name with another key is one of these.
       if (target.tls !== "pinned") return `Pin its CA with: helyos login ${target.server}`;
@@ -111,6 +113,10 @@ function connectionHint(error: PinningError, target: Place): string | undefined 
     default:
       return undefined;
   }
+}
+
+function checkAddress(url: URL): string {
+  return `Check the address, and that firewalls let port ${url.port || (url.protocol === "https:" ? 443 : 80)} through`;
 }
 
 function clockHint({ code, clock }: PinningError): string {

@@ -17,7 +17,7 @@ import { visible } from "./output/text.ts";
  * @param options Where to, and for whom.
  */
 export function reportFailure(failure: CliError, { io, json }: { io: Io; json: boolean }): void {
-  const message = scrubbed(failure.message);
+  const message = shortened(scrubbed(failure.message));
   const hint = failure.hint === undefined ? undefined : scrubbed(failure.hint);
   if (json) {
     return io.stderr.write(asJson({ error: message, code: failure.code, ...(hint === undefined ? {} : { hint }) }));
@@ -28,6 +28,13 @@ export function reportFailure(failure: CliError, { io, json }: { io: Io; json: b
   if (failure.usage) parts.push(`Usage: ${failure.usage}`);
   parts.push("For more information, try '--help'.");
   io.stderr.write(`${visible(parts.join("\n\n"), { lines: true })}\n`);
+}
+
+/** What a failure may take of a terminal or a log, in characters: some of its text comes from strangers. */
+const MAX_MESSAGE = 4_000;
+
+function shortened(text: string): string {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE).toWellFormed()}…` : text;
 }
 
 /** A token typed in the wrong place is quoted in the complaint, and complaints end up in logs: its beginning is enough. */

@@ -73,6 +73,19 @@ Deno.test("helyos never follows a redirect elsewhere with a token", async () => 
   deepEqual(elsewhere.seen, []);
 });
 
+Deno.test("helyos lets no stranger fill the terminal with a complaint", async () => {
+  const flood = "x".repeat(1_000_000);
+  await using daemon = startFakeDaemon({
+    "GET /api/v1/whoami": () => new Response(flood, { status: 418 }),
+    "GET /api/v1/projects": () => Response.json({ error: flood }, { status: 400 }),
+  });
+  for (const line of [["whoami"], ["whoami", "--json"], ["project", "list"]]) {
+    const outcome = await helyos([...line, "--server", daemon.server]);
+    deepEqual([outcome.code, outcome.stdout], [1, ""]);
+    equal(outcome.stderr.length < 5_000, true, line.join(" "));
+  }
+});
+
 const base64 = (pem: string) => new TextEncoder().encode(pem).toBase64();
 
 /** A daemon whose CA was renewed: it serves under the new one, and shows what the old one signed for it. */
