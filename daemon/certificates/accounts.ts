@@ -32,6 +32,8 @@ const LOCK_MS = 60_000;
 export class Accounts implements AsyncDisposable {
   readonly #deps: AccountDeps;
   readonly #clients = new Map<string, Promise<AcmeClient>>();
+  /** Every client there is, also those whose account is still being made. */
+  readonly #open = new Set<AcmeClient>();
 
   constructor(deps: AccountDeps) {
     this.#deps = deps;
@@ -45,7 +47,7 @@ export class Accounts implements AsyncDisposable {
   client(directory: string): Promise<AcmeClient> {
     let client = this.#clients.get(directory);
     if (client === undefined) {
-      client = this.#open(directory);
+      client = this.#make(directory);
       this.#clients.set(directory, client);
       client.catch(() => this.#clients.delete(directory));
     }
@@ -61,16 +63,21 @@ export class Accounts implements AsyncDisposable {
       const { url: _, ...rest } = entry.value;
       await this.#deps.store.commit([{ put: entry.key, value: rest }], [entry]);
     }
-    await client?.then((one) => one[Symbol.asyncDispose](), () => {/* it never was */});
+    await client?.then((one) => this.#close(one), () => {/* it never was */});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const clients = [...this.#clients.values()];
+    // Not waited for: a CA that does not answer would keep the daemon from stopping. Closing ends what is under way.
     this.#clients.clear();
-    await Promise.allSettled(clients.map(async (client) => (await client)[Symbol.asyncDispose]()));
+    await Promise.all([...this.#open].map((client) => this.#close(client)));
   }
 
-  async #open(directory: string): Promise<AcmeClient> {
+  async #close(client: AcmeClient): Promise<void> {
+    this.#open.delete(client);
+    await client[Symbol.asyncDispose]();
+  }
+
+  async #make(directory: string): Promise<AcmeClient> {
     const { store, settings, now } = this.#deps;
     const name = await accountKey(directory);
     await using lock = await store.lock(name, {
@@ -88,6 +95,7 @@ export class Accounts implements AsyncDisposable {
       ...(account.url === undefined ? {} : { accountUrl: account.url }),
       ...(settings.ca === undefined ? {} : { ca: settings.ca }),
     });
+    this.#open.add(client);
     if (account.url !== undefined) return client;
     try {
       const email = this.#deps.email();
@@ -100,7 +108,7 @@ export class Accounts implements AsyncDisposable {
       await store.commit([{ put: name, value: { ...account, url } }], [lock.guard, guard]);
       return client;
     } catch (error) {
-      await client[Symbol.asyncDispose]();
+      await this.#close(client);
       throw error;
     }
   }

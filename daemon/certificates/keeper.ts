@@ -58,6 +58,8 @@ const LOCK_MS = 20_000;
 const LOCK_WAIT_MS = 1_000;
 /** How long to leave a name alone after something failed that could not even be stored. */
 const HOLD_MS = 60_000;
+/** How long to wait for orders to stop. */
+const STOP_MS = 3_000;
 /** Keys read from the index by one call. */
 const PAGE = 64;
 
@@ -68,6 +70,8 @@ export class CertificateKeeper implements AsyncDisposable {
   readonly #running = new Map<string, Promise<void>>();
   /** Names left alone for now, by the instant until which. */
   readonly #held = new Map<string, number>();
+  /** Whether it was told that ACME is off although routes want it. */
+  #toldOff = false;
   #ticking: Promise<void> = Promise.resolve();
   /** The look that has not begun yet: whoever asks for one meanwhile gets this. */
   #queued: Promise<void> | undefined;
@@ -111,7 +115,12 @@ export class CertificateKeeper implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#ticking;
-    await Promise.all([this.#following, ...this.#running.values()]);
+    await this.#following;
+    // A CA that does not answer keeps nobody from stopping: what it was asked is asked again by the next start
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, STOP_MS);
+    await Promise.race([promise, Promise.all(this.#running.values())]);
+    clearTimeout(timer);
   }
 
   async #begin(): Promise<void> {
@@ -212,6 +221,8 @@ export class CertificateKeeper implements AsyncDisposable {
     const { domain } = plan.value;
     if (!enabled()) {
       this.#held.set(domain, now().getTime() + HOLD_MS);
+      if (!this.#toldOff) log.warn(`no certificate can be ordered for ${domain}; start helyosd with --acme-email`);
+      this.#toldOff = true;
       return;
     }
     if (certificate !== undefined && !plan.value.forced && renewalAt(certificate.value, plan.value) > now()) {

@@ -66,9 +66,12 @@ export class ProxyKeeper implements AsyncDisposable {
   readonly #served = new Map<string, { readonly revision: number; readonly certificate: ServedCertificate }>();
   #backend: ProxyBackend;
   #statuses = new Map<string, SiteStatus>();
+  /** Certificates whose key does not open. */
+  readonly #locked = new Set<string>();
   /** What is looked for at each HTTPS site, by the site's domain. */
   #sights = new Map<string, Sight>();
   #applying: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
   #gathering: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #toLook = new Set<string>();
@@ -123,14 +126,14 @@ export class ProxyKeeper implements AsyncDisposable {
       this.#statuses.clear();
       for (const sight of this.#sights.values()) forgetSight(sight);
     });
-    await this.#enqueue(() => this.#apply());
+    await this.#applySoon();
   }
 
   /** Waits until all that is stored now is applied, and looked at once. */
   async settled(): Promise<void> {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
-    await this.#enqueue(() => this.#apply());
+    await this.#applySoon();
     await this.#looking;
   }
 
@@ -159,6 +162,11 @@ export class ProxyKeeper implements AsyncDisposable {
           ? "waits for its certificate; helyos cert ls tells more"
           : "waits for its certificate; import it with helyos cert import";
         return { status: "pending", reason };
+      }
+      if (this.#locked.has(certificate.domain)) {
+        const reason =
+          "the key of its certificate cannot be opened: was master.key replaced? Import or renew the certificate";
+        return { status: "failed", reason };
       }
       const seen = this.#sights.get(route.domain)?.seen;
       if (seen?.state === "mismatch") return { status: "failed", reason: seen.detail ?? null };
@@ -195,8 +203,16 @@ export class ProxyKeeper implements AsyncDisposable {
     if (this.#closed || this.#gathering !== undefined) return;
     this.#gathering = setTimeout(() => {
       this.#gathering = undefined;
-      void this.#enqueue(() => this.#apply());
+      void this.#applySoon();
     }, GATHER_MS);
+  }
+
+  /** One application that has not begun yet is enough for all changes until it begins. */
+  #applySoon(): Promise<void> {
+    return this.#queued ??= this.#enqueue(() => {
+      this.#queued = undefined;
+      return this.#apply();
+    });
   }
 
   #enqueue(job: () => Promise<void>): Promise<void> {
@@ -254,8 +270,10 @@ export class ProxyKeeper implements AsyncDisposable {
         keyPem: new TextDecoder().decode(clear),
       };
       this.#served.set(summary.domain, { revision: entry.revision, certificate });
+      this.#locked.delete(summary.domain);
       return certificate;
     } catch (error) {
+      this.#locked.add(summary.domain);
       this.#deps.log.error(`the key of ${summary.domain} cannot be opened, so it is not served`, {
         cause: messageOf(error),
       });

@@ -3,6 +3,7 @@
  */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { DomainCertificate } from "@helyos/api";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { DUE, type Plan, planKey } from "../../../daemon/certificates/records.ts";
@@ -420,5 +421,27 @@ Deno.test({
       before.fingerprint,
       bench.log.join("\n") + JSON.stringify(await plan(bench, domain)),
     );
+  },
+});
+
+Deno.test({
+  name: "a CA that never answers keeps the daemon from nothing, stopping included",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+    const { promise: taken, resolve: take } = Promise.withResolvers<void>();
+    silent.once("connection", () => take());
+    await new Promise<void>((ready) => silent.once("listening", ready));
+    const directory = `https://127.0.0.1:${(silent.address() as AddressInfo).port}/dir`;
+    const bench = await startBench({ pebble, settings: { directory } });
+    await add(bench, "silent.example.com");
+    await taken;
+    const started = performance.now();
+    await bench[Symbol.asyncDispose]();
+    ok(performance.now() - started < 8_000);
+    sockets.forEach((socket) => socket.destroy());
+    silent.close();
   },
 });
