@@ -103,8 +103,12 @@ Deno.test({
     deepEqual([done.reloaded, await mode("client-key.pem"), await mode("client-cert.pem")], [true, "400", "444"]);
     equal(await readFile(join(cluster.base, "reloaded here"), "utf8"), "it's done\n");
     const yml = join(cluster.base, "api/service.yml");
-    await writeFile(yml, `name: api\ncerts:\n  owner: ${uid}\n  group: ${gid}\n  key_mode: 0640\n`);
-    succeeded(await cluster.certs("deploy", "api", "mini1"));
+    await writeFile(
+      yml,
+      `name: api\ncerts:\n  owner: ${uid}\n  group: ${gid}\n  key_mode: 0640\n  reload: [touch, ${folder}/pwned]\n`,
+    );
+    succeeded(await cluster.certs("deploy", "api", "mini1", "--reload"));
+    deepEqual((await readdir(folder)).filter((name) => name === "pwned"), []);
     deepEqual([await mode("client-key.pem"), await mode("client-cert.pem")], ["640", "444"]);
     const before = await readFile(join(folder, "client-key.pem"), "utf8");
     succeeded(await cluster.certs("generate", "api"));

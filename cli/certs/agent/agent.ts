@@ -17,7 +17,7 @@ import { DEFAULT_LIFETIME_SECONDS } from "../options.ts";
 import { openRegistry, type Registry } from "../registry.ts";
 import { inLanes } from "../remote/crowd.ts";
 import { clientPair, deploy } from "../remote/deploy.ts";
-import { certsOf, type Deployment, planDeployment } from "../remote/deployment.ts";
+import { type Deployment, planDeployment } from "../remote/deployment.ts";
 import { lookThere } from "../remote/landed.ts";
 import { type Machines, machinesOf, type SSH_OPTIONS } from "../remote/machines.ts";
 import { asFailure } from "../remote/report.ts";
@@ -235,8 +235,7 @@ async function isStale(
     const landed = await lookThere(machines(deployment.machine), deployment.files, signal);
     if (landed.some(({ state }) => state !== "same")) return true;
   }
-  // A probe that only the target's service.yml knows is looked at after deploying.
-  const { probe } = certsOf(service, undefined);
+  const { probe } = service.certs;
   if (type !== "server" || probe === undefined) return false;
   try {
     const pair = await clientPair(home, service.name);

@@ -147,7 +147,8 @@ export function placesOf(service: Service, type: PairType, host: Host): { cert: 
 }
 
 /**
- * What applies to a service's files: what its `service.yml` on the target says, and for the rest what the registry says.
+ * What applies to a service's files: what its `service.yml` on the target says, and for the rest what the registry says. What is run and
+ * looked at stands in the registry alone: whoever may write the service's folder must not choose commands for whom we log in as.
  *
  * @param service The service.
  * @param serviceYml The text of that file; undefined if there is none.
@@ -172,7 +173,11 @@ export function certsOf(service: Service, serviceYml: string | undefined): Certs
       code: "bad_service_yml",
     });
   }
-  return { ...service.certs, ...readCertsSection((fields as { certs?: unknown } | null)?.certs, of) };
+  const { reload: _reload, probe: _probe, ...ownership } = readCertsSection(
+    (fields as { certs?: unknown } | null)?.certs,
+    of,
+  );
+  return { ...service.certs, ...ownership };
 }
 
 /**

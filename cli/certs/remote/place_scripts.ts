@@ -106,7 +106,7 @@ arrived() {
 own() {
   chmod "$2" "$3/$4" || return 1
   # Whoever owns a file may give it to a group of theirs; for the rest it takes root.
-  [ -z "$owner" ] || chown "$owner" "$3/$4" 2>/dev/null || as_root chown "$owner" "$3/$4" || fail "$folder/$5: cannot be given to $owner"
+  [ -z "$owner" ] || chown -h "$owner" "$3/$4" 2>/dev/null || as_root chown -h "$owner" "$3/$4" || fail "$folder/$5: cannot be given to $owner"
   sync "$3/$4" 2>/dev/null || :
 }
 # A hard link keeps the old file at no cost; a copy where the file system or its guard does not allow one.

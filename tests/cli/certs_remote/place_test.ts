@@ -199,6 +199,25 @@ onBoth("places files of several folders, all or none", async (shell, folder) => 
   deepEqual([await readdir(one), await readdir(two)].map((names) => names.length), [2, 1]);
 });
 
+Deno.test({
+  name: "place() gives files to whom they belong, here and over ssh",
+  ignore: !isRoot || lackingSshd(),
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using sshd = await startSshd();
+    const target = { machine: "mini1", host: "127.0.0.1", user: sshd.user, port: sshd.port };
+    for (const shell of [localShell(), sshShell(target, { config: sshd.clientConfig })]) {
+      for (const [owner, uid, gid] of [["nobody:1", 65534, 1], [":2", 0, 2], ["nobody", 65534, 0]] as const) {
+        const to = join(folder.path, `certs ${shell.isLocal} ${owner}`);
+        const sent = await files(join(folder.path, "from"), to, { "a-key.pem": "key" });
+        await place(shell, sent, { what: "x", dress: () => ({ owner, files: sent }) });
+        const { uid: isUid, gid: isGid, mode } = await stat(join(to, "a-key.pem"));
+        deepEqual([isUid, isGid, mode & 0o777], [uid, gid, 0o600], owner);
+      }
+    }
+  },
+});
+
 Deno.test("place() takes a link for what it replaces, not for where it leads", async () => {
   await using folder = await temporaryFolder();
   const to = join(folder.path, "certs");
