@@ -119,7 +119,7 @@ export async function openRegistry(path: string): Promise<Registry> {
  * @throws {CliError} If it is no registry.
  */
 export function parseRegistry(text: string, path: string): Registry {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { merge: true });
   const [error] = document.errors;
   if (error !== undefined) throw broken(path, error.message.split("\n")[0]!.replace(/:$/, ""));
   let fields: unknown;

@@ -80,7 +80,7 @@ interface Field {
 }
 
 function withField(text: string, service: string, field: Field): string {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { merge: true });
   const path = ["services", service, field.key];
   if (document.getIn(path) === field.value) return text;
   const map = document.getIn(["services", service]);
@@ -93,7 +93,7 @@ function withField(text: string, service: string, field: Field): string {
 }
 
 function saysTheSame(text: string, wanted: unknown): boolean {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { merge: true });
   return document.errors.length === 0 && isDeepStrictEqual(document.toJS(), wanted);
 }
 

@@ -128,6 +128,12 @@ Deno.test("parseRegistry() keeps the order of services, numbers among them", () 
   deepEqual(registry.serviceNames, ["b", "7", "a"]);
 });
 
+Deno.test("parseRegistry() takes what services have in common from an anchor", () => {
+  const text = "base: &base {current_host: a, aliases: [x.lan]}\nservices:\n  api: {<<: *base, hostname: api.lan}\n";
+  const { currentHost, aliases, hostname } = parseRegistry(text, "r.yml").service("api");
+  deepEqual({ currentHost, aliases, hostname }, { currentHost: "a", aliases: ["x.lan"], hostname: "api.lan" });
+});
+
 Deno.test("parseRegistry() refuses fields of the wrong kind, one service at a time", () => {
   const wrong = {
     hostname: "[]",
