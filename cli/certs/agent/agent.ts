@@ -134,9 +134,15 @@ interface Bench {
   readonly unlock: () => Promise<CaSigner>;
 }
 
+/** What takes longer hangs: the next try may find the machine in a better mood, and other services wait. */
+const ATTEMPT_TIMEOUT_MS = 600_000;
+
 /** One pair, from its plan to what is served. */
 async function look(surroundings: Surroundings, options: AgentOptions, bench: Bench): Promise<Looked> {
   const { io } = surroundings;
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new Error("it took more than ten minutes")), ATTEMPT_TIMEOUT_MS);
+  const signal = AbortSignal.any([options.signal, limit.signal]);
   const { work: { pair, plan, state }, registry, machines } = bench;
   const { service, type } = pair;
   const did: AttemptStep[] = [];
@@ -154,13 +160,13 @@ async function look(surroundings: Surroundings, options: AgentOptions, bench: Be
     const digest = digestOf(deployment);
     if (
       plan.action === "renew" ||
-      await isStale(deployment, { ...bench, state, digest, signal: options.signal, home: options.home })
+      await isStale(deployment, { ...bench, state, digest, signal, home: options.home })
     ) {
       await deploy(deployment, {
         machines,
         home: options.home,
         reload: true,
-        signal: options.signal,
+        signal,
         ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
       }, (next) => {
         if (step !== "plan") did.push(step);
@@ -200,6 +206,8 @@ async function look(surroundings: Surroundings, options: AgentOptions, bench: Be
       failures,
       nextTry: new Date(now.getTime() + waitMs).toISOString(),
     };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

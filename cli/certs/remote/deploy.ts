@@ -14,6 +14,9 @@ import { complaint } from "./process.ts";
 import { untilServed } from "./served.ts";
 import type { Shell } from "./shell.ts";
 
+/** A reload that takes longer hangs, or started a service that never lets go of its output. */
+const RELOAD_TIMEOUT_MS = 120_000;
+
 /** How to deploy. */
 export interface DeployOptions {
   /** Finds the machines. */
@@ -91,21 +94,35 @@ export async function deploy(
  *
  * @param shell The machine.
  * @param words Program and arguments; no shell looks at them.
- * @param options Whose it is.
- * @throws {CliError} If it fails.
+ * @param options Whose it is, and how long it may take.
+ * @throws {CliError} If it fails, or does not end.
  */
 export async function runReload(
   shell: Shell,
   words: readonly string[],
-  { service, signal }: { readonly service: string; readonly signal?: AbortSignal | undefined },
+  options: { readonly service: string; readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number },
 ): Promise<void> {
   if (words.length === 0) return;
-  const outcome = await shell.run('exec "$@"', words, signal);
-  if (outcome.code === 0) return;
-  throw new CliError(`'${service}' was not reloaded on ${shell.name}: ${words.join(" ")}: ${complaint(outcome)}`, {
-    code: "reload_failed",
-    hint: "The new certificate is in place; reload the service, or deploy again with --reload",
-  });
+  const { service, signal, timeoutMs = RELOAD_TIMEOUT_MS } = options;
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeoutMs);
+  const either = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+  // What it started in the background may hold its output open after it was killed: nobody waits for that.
+  const gaveUp = new Promise<undefined>((resolve) => either.addEventListener("abort", () => resolve(undefined)));
+  try {
+    const outcome = await Promise.race([shell.run('exec "$@"', words, either), gaveUp]);
+    signal?.throwIfAborted();
+    if (outcome?.code === 0) return;
+    const why = outcome === undefined || limit.signal.aborted
+      ? `it did not end within ${timeoutMs / 1000} seconds`
+      : complaint(outcome);
+    throw new CliError(`'${service}' was not reloaded on ${shell.name}: ${words.join(" ")}: ${why}`, {
+      code: "reload_failed",
+      hint: "The new certificate is in place; reload the service, or deploy again with --reload",
+    });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
