@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makePrivateFolder, writeFileAtomic } from "../../store/private_files.ts";
+import { makePrivateFolder } from "../../store/private_files.ts";
 import { runProgram } from "../program/child.ts";
 import {
   type Driver,
@@ -13,6 +13,7 @@ import {
   type Refusal,
   type Running,
 } from "../program/driver.ts";
+import { emptyFolder, removeFile, replaceFile } from "../program/files.ts";
 import { askLocal, type ControlAddress, type LocalAnswer, pause } from "../program/local_http.ts";
 import { whyDown } from "../program/reasons.ts";
 import { caddyConfig, type CaddyFacts, emptyConfig } from "./render.ts";
@@ -107,11 +108,11 @@ class Caddy implements Driver {
       if (answer === undefined) break;
       await pause(POLL_MS, AbortSignal.timeout(5_000));
     }
-    await Deno.remove(this.#control.socketPath).catch(() => {/* gone already */});
+    await removeFile(this.#control.socketPath);
   }
 
   async prepare(): Promise<readonly Refusal[]> {
-    if (this.supervised) await writeFileAtomic(`${this.#folder}/${FILE}`, JSON.stringify(emptyConfig(this.#facts)));
+    if (this.supervised) await replaceFile(`${this.#folder}/${FILE}`, JSON.stringify(emptyConfig(this.#facts)));
     return [];
   }
 
@@ -136,7 +137,8 @@ class Caddy implements Driver {
 
   async clear(): Promise<void> {
     if (this.supervised) {
-      for (const name of [FILE, SOCKET]) await Deno.remove(`${this.#folder}/${name}`).catch(() => {/* gone already */});
+      await emptyFolder(this.#folder);
+      await removeFile(`${this.#folder}/${SOCKET}`);
     } else {
       // Best effort: a Caddy that does not answer serves nothing either
       await this.#ask("/load", JSON.stringify(emptyConfig(this.#facts))).catch(() => {});

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makePrivateFolder, readFileIfAny, removeLeftovers, writeFileAtomic } from "../../store/private_files.ts";
+import { makePrivateFolder, readFileIfAny } from "../../store/private_files.ts";
 import { runProgram } from "../program/child.ts";
 import {
   type Driver,
@@ -13,6 +13,7 @@ import {
   type Refusal,
   type Running,
 } from "../program/driver.ts";
+import { emptyFolder, removeFile, replaceFile } from "../program/files.ts";
 import { askLocal, pause } from "../program/local_http.ts";
 import { freePortOf } from "../program/ports.ts";
 import { whyDown } from "../program/reasons.ts";
@@ -85,22 +86,22 @@ class Nginx implements Driver {
       for (const folder of ["sites", "temp"]) await makePrivateFolder(`${this.#folder}/${folder}`);
       await this.clear();
       this.#statusPort = await freePortOf("127.0.0.1");
-      await writeFileAtomic(`${this.#folder}/${PORT_FILE}`, String(this.#statusPort));
+      await replaceFile(`${this.#folder}/${PORT_FILE}`, String(this.#statusPort));
     }
     this.#generation = crypto.randomUUID();
     const facts = { statusPort: this.#statusPort, generation: this.#generation, http2Directive: this.#http2Directive };
     const wanted = new Map(plan.sites.map((site) => [siteFile(site), siteText(site, plan, facts)]));
     for (const [file, text] of wanted) {
       if (this.#written.get(file) === text) continue;
-      await writeFileAtomic(`${this.#folder}/${file}`, text);
+      await replaceFile(`${this.#folder}/${file}`, text);
       this.#written.set(file, text);
     }
     for (const file of this.#written.keys()) {
       if (wanted.has(file)) continue;
-      await Deno.remove(`${this.#folder}/${file}`).catch(() => {/* gone already */});
+      await removeFile(`${this.#folder}/${file}`);
       this.#written.delete(file);
     }
-    await writeFileAtomic(`${this.#folder}/challenges.conf`, CHALLENGES_FILE);
+    await replaceFile(`${this.#folder}/challenges.conf`, CHALLENGES_FILE);
     await this.#writeBase(mainFile(plan, facts));
     const { ok, text } = await this.#run("-t", "-q");
     if (ok) return [];
@@ -131,17 +132,8 @@ class Nginx implements Driver {
   async clear(): Promise<void> {
     this.#written.clear();
     this.#statusPort = 0;
-    for (const folder of ["", "/sites"]) {
-      const path = this.#folder + folder;
-      try {
-        await removeLeftovers(path);
-        for await (const { name, isFile } of Deno.readDir(path)) {
-          if (isFile && (/\.(conf|pid)$/.test(name) || name === PORT_FILE)) await Deno.remove(`${path}/${name}`);
-        }
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
+    await emptyFolder(this.#folder, /\.(conf|pid)$|^control-port$/);
+    await emptyFolder(`${this.#folder}/sites`);
   }
 
   #where(): readonly string[] {
@@ -153,7 +145,7 @@ class Nginx implements Driver {
   }
 
   async #writeBase(text: string): Promise<void> {
-    await writeFileAtomic(`${this.#folder}/${FILE}`, text);
+    await replaceFile(`${this.#folder}/${FILE}`, text);
   }
 
   async #serving(signal: AbortSignal): Promise<string | undefined> {

@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { makePrivateFolder, removeLeftovers, writeFileAtomic } from "../../store/private_files.ts";
+import { makePrivateFolder } from "../../store/private_files.ts";
 import type { ServedCertificate } from "../backend.ts";
 import type { CertificateFiles } from "./driver.ts";
+import { emptyFolder, removeFile, replaceFile } from "./files.ts";
 import { judgeCertificate } from "./judge.ts";
 
 /** The files of one folder. */
@@ -33,8 +34,8 @@ export class CertificateFolder {
     for (const certificate of certificates) {
       const { tag, certFile, keyFile } = this.filesOf(certificate);
       if (present.has(`${tag}.crt`) && present.has(`${tag}.key`)) continue;
-      await writeFileAtomic(keyFile, certificate.keyPem);
-      await writeFileAtomic(certFile, certificate.certPem);
+      await replaceFile(keyFile, certificate.keyPem);
+      await replaceFile(certFile, certificate.certPem);
       present.add(`${tag}.crt`).add(`${tag}.key`);
     }
   }
@@ -49,17 +50,16 @@ export class CertificateFolder {
     const present = await this.#list();
     for (const name of present) {
       if (kept.has(name)) continue;
-      await Deno.remove(`${this.#path}/${name}`).catch(() => {/* gone already */});
+      await removeFile(`${this.#path}/${name}`);
       present.delete(name);
     }
   }
 
+  /** What is there; nothing of an earlier daemon's, whose end may have cut a file short. */
   async #list(): Promise<Set<string>> {
     if (this.#present !== undefined) return this.#present;
     await makePrivateFolder(this.#path);
-    await removeLeftovers(this.#path);
-    const present = new Set<string>();
-    for await (const { name, isFile } of Deno.readDir(this.#path)) if (isFile) present.add(name);
-    return this.#present = present;
+    await emptyFolder(this.#path);
+    return this.#present = new Set();
   }
 }

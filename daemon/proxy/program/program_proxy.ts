@@ -26,8 +26,9 @@ const RETRY_MS = 250;
 const LONGEST_RETRY_MS = 30_000;
 /** Who served that long has not failed to start. */
 const SETTLED_MS = 10_000;
-/** How long a program may take to serve what it was told. */
+/** How long a program may take to serve what it was told: at least, and for each site. */
 const LOAD_MS = 20_000;
+const LOAD_SITE_MS = 10;
 
 /** What it needs. */
 export interface ProgramProxyOptions {
@@ -203,9 +204,11 @@ export class ProgramProxy implements ProxyBackend {
     if (refusals.length > 0) return refusals;
     if (driver.supervised && this.#started === undefined) this.#start(plan, listens);
     const late = new AbortController();
+    const patienceMs = LOAD_MS + LOAD_SITE_MS * plan.sites.length;
+    const seconds = Math.round(patienceMs / 1000);
     const timer = setTimeout(
-      () => late.abort(new ProgramDown(`${driver.title} did not take its configuration within ${LOAD_MS / 1000} s`)),
-      LOAD_MS,
+      () => late.abort(new ProgramDown(`${driver.title} did not take its configuration within ${seconds} seconds`)),
+      patienceMs,
     );
     try {
       const over = this.#started?.over.signal;

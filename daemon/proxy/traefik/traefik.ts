@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { makePrivateFolder, readFileIfAny, writeFileAtomic } from "../../store/private_files.ts";
+import { makePrivateFolder, readFileIfAny } from "../../store/private_files.ts";
 import { runProgram } from "../program/child.ts";
 import { type Driver, type Plan, ProgramUnavailable, type Refusal, type Running } from "../program/driver.ts";
+import { emptyFolder, replaceFile } from "../program/files.ts";
 import { askLocal, pause } from "../program/local_http.ts";
 import { freePortOf } from "../program/ports.ts";
 import { type Control, CONTROL_HEADER, dynamicFile, routerNames, staticArgs } from "./render.ts";
@@ -64,7 +65,7 @@ class Traefik implements Driver {
     const alive = () => askLocal({ port }, { path: "/", timeoutMs: 500 }).then(() => true, () => false);
     const deadline = Date.now() + 5_000;
     for (let round = 1; Date.now() < deadline && await alive(); round++) {
-      await writeFileAtomic(this.#file, `{{ ended ${round}\n`);
+      await replaceFile(this.#file, `{{ ended ${round}\n`);
       await pause(250, AbortSignal.timeout(5_000));
     }
     await this.clear();
@@ -73,10 +74,10 @@ class Traefik implements Driver {
   async prepare(plan: Plan): Promise<readonly Refusal[]> {
     if (this.#controlPort === 0) {
       this.#controlPort = await freePortOf("127.0.0.1");
-      await writeFileAtomic(`${this.#folder}/${PORT_FILE}`, String(this.#controlPort));
+      await replaceFile(`${this.#folder}/${PORT_FILE}`, String(this.#controlPort));
     }
     this.#control = { router: `helyos-${crypto.randomUUID()}`, secret: this.#secret };
-    await writeFileAtomic(this.#file, dynamicFile(plan, this.#control));
+    await replaceFile(this.#file, dynamicFile(plan, this.#control));
     return [];
   }
 
@@ -100,9 +101,7 @@ class Traefik implements Driver {
 
   async clear(): Promise<void> {
     this.#controlPort = 0;
-    for (const name of [FILE, PORT_FILE]) {
-      await Deno.remove(`${this.#folder}/${name}`).catch(() => {/* gone already */});
-    }
+    await emptyFolder(this.#folder);
   }
 
   #ask(path: string, signal: AbortSignal) {
