@@ -191,9 +191,19 @@ export function checkContextName(name: string): void {
   );
 }
 
-function quoted(key: string, value: string): string {
+/**
+ * Whether the format can carry a value.
+ *
+ * @param value The value.
+ * @returns False for a quote or a line break in it.
+ */
+export function isStorable(value: string): boolean {
   // deno-lint-ignore no-control-regex -- they are what is refused
-  if (!/["\x00-\x1f\x7f]/.test(value)) return `"${value}"`;
+  return !/["\x00-\x1f\x7f]/.test(value);
+}
+
+function quoted(key: string, value: string): string {
+  if (isStorable(value)) return `"${value}"`;
   throw new CliError(`cannot store ${key}: it contains a quote or a line break`, { code: "invalid_value" });
 }
 

@@ -1,6 +1,6 @@
 import { command, type Surroundings } from "../command.ts";
 import { openConnection, type Target, warnOfTokenOnLine } from "../connect.ts";
-import { checkContextName, type Context, type Contexts } from "../context.ts";
+import { checkContextName, type Context, type Contexts, isStorable } from "../context.ts";
 import { noPlace, openContexts } from "../contexts.ts";
 import { CliError } from "../failure.ts";
 import { readIdentity } from "../identity.ts";
@@ -116,6 +116,14 @@ interface Saved {
   readonly project: string | undefined;
 }
 
-function contextOf({ trust, ...rest }: Saved): Context {
-  return { ...rest, insecure: trust.tls === "insecure", ca: trust.ca?.pem.toBase64(), caSha256: trust.ca?.sha256 };
+/** The daemon chose the token's name, which is a reminder and nothing else: one that the file cannot carry is left out. */
+function contextOf({ trust, tokenName, ...rest }: Saved): Context {
+  const kept = tokenName !== undefined && isStorable(tokenName) ? tokenName : undefined;
+  return {
+    ...rest,
+    tokenName: kept,
+    insecure: trust.tls === "insecure",
+    ca: trust.ca?.pem.toBase64(),
+    caSha256: trust.ca?.sha256,
+  };
 }

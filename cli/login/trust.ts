@@ -76,6 +76,12 @@ const FORM_NAMES: Readonly<Record<FingerprintForm, string>> = {
   spki: "public key (SPKI)",
 };
 
+const TRIED: Readonly<Record<FingerprintForm, string>> = {
+  pem: "PEM text",
+  der: "certificate (DER)",
+  spki: "public key (SPKI)",
+};
+
 /** Judged before anything touches the network. */
 async function checkFingerprint(text: string | undefined): Promise<void> {
   if (text === undefined) return;
@@ -135,7 +141,7 @@ async function fetchUnverified(
   } catch (error) {
     const { code, got } = error as Partial<PinningError>;
     if (code === "no_ca") return undefined;
-    if (code === "fingerprint_mismatch") throw mismatch(fingerprint ?? "", got ?? "");
+    if (code === "fingerprint_mismatch") throw await mismatch(fingerprint ?? "", got ?? "");
     const { explainConnection } = await import("../explain.ts");
     throw explainConnection(error, { ...unpinned(server), proxy: globals.proxy });
   }
@@ -196,15 +202,17 @@ async function requireMatch(expected: string, pem: Uint8Array<ArrayBuffer>): Pro
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CliError(`cannot compare --ca-fingerprint with the CA file: ${why}`, { code: "invalid_ca", cause });
   }
-  if (match === undefined) throw mismatch(expected, await fingerprintOf(pem));
+  if (match === undefined) throw await mismatch(expected, await fingerprintOf(pem));
 }
 
-function mismatch(expected: string, got: string): CliError {
+async function mismatch(expected: string, got: string): Promise<CliError> {
+  const { fingerprintForms } = await import("@helyos/pinning");
+  const tried = fingerprintForms(expected).map((form) => TRIED[form]).join(", ");
   return new CliError(
     "CA fingerprint mismatch — aborting (possible MITM)\n" +
       `  expected: ${expected}\n` +
       `  got:      ${got}\n` +
-      "  tried:    the SHA-256 of its PEM text, of its certificate (DER) and of its public key (SPKI)",
+      `  tried:    the SHA-256 of its ${tried}`,
     { code: "fingerprint_mismatch", hint: "Compare with what `helyosd ca` prints on the server itself" },
   );
 }

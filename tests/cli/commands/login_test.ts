@@ -1,7 +1,7 @@
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate, type KeyPair } from "@helyos/pki";
 import { deepEqual, doesNotMatch, equal, match } from "node:assert/strict";
 import { temporaryFolder } from "../../support/process.ts";
-import { helyos, type Outcome, type TerminalOptions } from "../terminal.ts";
+import { helyos, type Outcome, startFakeDaemon, type TerminalOptions } from "../terminal.ts";
 
 const TOKEN = "nxa-api_" + "ab".repeat(32);
 
@@ -108,7 +108,13 @@ Deno.test("helyos login refuses a server it cannot trust, sends it no token and 
       "mismatch",
       honest,
       ["--ca-fingerprint", wrong],
-      /aborting \(possible MITM\)\n {2}expected: 11:.*\n {2}got: {6}[0-9a-f]{2}:/,
+      /aborting \(possible MITM\)\n {2}expected: 11:.*\n {2}got: {6}[0-9a-f]{2}:.*\n {2}tried: .*PEM.*DER.*SPKI/,
+    ],
+    [
+      "mismatch of one form",
+      honest,
+      ["--ca-fingerprint", `spki:${wrong}`],
+      /\n {2}tried: {4}the SHA-256 of its public key \(SPKI\)\n/,
     ],
     ["mismatch of the file", honest, ["--ca-file", caFile, "--ca-fingerprint", wrong], /mismatch — aborting/],
     ["another CA", imposter, ["--ca-fingerprint", right], /Cannot trust /],
@@ -201,6 +207,15 @@ ca-sha256 = "${sha256}"
     token_name: "alice",
   });
   equal((await me.run(["whoami"])).stdout, "name:  alice\nscope: admin\n");
+});
+
+Deno.test("helyos login works for a token whose name the file cannot carry", async () => {
+  await using daemon = startFakeDaemon({ "GET /api/v1/whoami": { name: 'ci "7"\x1b', scope: "read" } });
+  await using me = await person();
+  const outcome = await me.run(["login", daemon.server, "--token-stdin"], piped);
+  equal(outcome.stdout, `✓ Logged in to ${daemon.server} as 'ci "7"\\x1b'. Context '127-0-0-1' is now active.\n`);
+  doesNotMatch(await me.config(), /token-name/);
+  equal((await me.run(["whoami"])).code, 0);
 });
 
 Deno.test("helyos login comes back to a context that was logged out of, without asking about its CA again", async () => {
