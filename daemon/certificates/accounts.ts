@@ -4,10 +4,11 @@
  * @module
  */
 import { AcmeClient } from "@helyos/acme";
-import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair } from "@helyos/pki";
+import { exportPrivateKey, generateKeyPair, type KeyPair } from "@helyos/pki";
 import type { Sealer } from "../secrets/mod.ts";
 import type { Guard, Store } from "../store/store.ts";
 import { accountKey, type StoredAccount } from "./records.ts";
+import { seal, unseal } from "./sealed_key.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 /** What accounts need. */
@@ -85,9 +86,10 @@ export class Accounts implements AsyncDisposable {
       signal: AbortSignal.timeout(LOCK_MS),
     });
     const entry = await store.get<StoredAccount>(name);
-    const { key, account, guard } = entry === undefined
-      ? await this.#newKey(directory, name)
-      : { key: await this.#unseal(name, entry.value), account: entry.value, guard: entry };
+    const known = entry && await unseal(this.#deps.sealer, name, entry.value.sealedKey);
+    const { key, account, guard } = entry === undefined || known === undefined
+      ? await this.#newKey(directory, entry ?? { key: name, revision: 0 })
+      : { key: known, account: entry.value, guard: entry };
     const client = new AcmeClient({
       directoryUrl: directory,
       accountKey: key,
@@ -114,19 +116,16 @@ export class Accounts implements AsyncDisposable {
   }
 
   /** Stored before the account is made: after a crash the CA finds it again by its key. */
-  async #newKey(directory: string, name: string): Promise<{ key: KeyPair; account: StoredAccount; guard: Guard }> {
+  async #newKey(directory: string, place: Guard): Promise<{ key: KeyPair; account: StoredAccount; guard: Guard }> {
     const { store, sealer } = this.#deps;
+    const name = place.key;
     const key = await generateKeyPair();
-    const sealedKey = (await sealer.seal(name, new TextEncoder().encode(await exportPrivateKey(key)))).toBase64();
-    const account: StoredAccount = { directory, sealedKey };
-    await store.commit([{ put: name, value: account }], [{ key: name, revision: 0 }]);
+    const account: StoredAccount = { directory, sealedKey: await seal(sealer, name, await exportPrivateKey(key)) };
+    await store.commit([{ put: name, value: account }], [place]);
     const entry = await store.get<StoredAccount>(name);
-    if (entry?.value.sealedKey !== sealedKey) throw new Error(`the account of ${directory} was made twice at once`);
+    if (entry?.value.sealedKey !== account.sealedKey) {
+      throw new Error(`the account of ${directory} was made twice at once`);
+    }
     return { key, account, guard: entry };
-  }
-
-  async #unseal(name: string, account: StoredAccount): Promise<KeyPair> {
-    const clear = await this.#deps.sealer.open(name, Uint8Array.fromBase64(account.sealedKey));
-    return await importPrivateKey(new TextDecoder().decode(clear));
   }
 }

@@ -11,7 +11,6 @@ import type { Sealer } from "../secrets/mod.ts";
 import { Failure } from "../server/failure.ts";
 import type { Entry, Guard, Operation, Store } from "../store/store.ts";
 import { CertificateRefusal, judgeCertificate, type JudgedCertificate } from "./judge.ts";
-import { seal } from "./order.ts";
 import {
   certificateKey,
   CERTIFICATES,
@@ -25,6 +24,7 @@ import {
   storePlan,
 } from "./records.ts";
 import { pausedUntil, renewalAt, watchDue } from "./schedule.ts";
+import { seal } from "./sealed_key.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;

@@ -13,7 +13,7 @@
  * @module
  */
 import { AcmeError, certificateId, obtainCertificate, type Solver } from "@helyos/acme";
-import { exportPrivateKey, generateKeyPair, importPrivateKey, type KeyPair, parseCertificates } from "@helyos/pki";
+import { exportPrivateKey, generateKeyPair, type KeyPair, parseCertificates } from "@helyos/pki";
 import { auditOperation } from "../audit/records.ts";
 import { routeKey, type StoredRoute } from "../routes/records.ts";
 import type { Sealer } from "../secrets/mod.ts";
@@ -22,6 +22,7 @@ import type { Accounts } from "./accounts.ts";
 import { judgeCertificate } from "./judge.ts";
 import { certificateKey, type Plan, planKey, type StoredCertificate, storePlan } from "./records.ts";
 import { firstDue } from "./schedule.ts";
+import { seal, unseal } from "./sealed_key.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 /** What an order needs. */
@@ -71,12 +72,12 @@ export async function orderCertificate(
   progress.directory = directory;
   const key = await keyOf(deps, request, progress);
   const previous = await deps.store.get<StoredCertificate>(certificateKey(domain));
-  const replaces = previous?.value.source === "acme" && previous.value.directory === directory
-    ? replacedBy(previous.value)
-    : undefined;
   const order = progress.plan.value.order;
-  const { chainPem } = await withAccount(deps, directory, (client) =>
-    obtainCertificate({
+  let account: string | undefined;
+  const { chainPem } = await withAccount(deps, directory, (client) => {
+    account = client.accountUrl;
+    const replaces = replacedBy(previous?.value, { account, failures: request.plan.value.failures });
+    return obtainCertificate({
       client,
       names: [domain],
       key,
@@ -87,9 +88,10 @@ export async function orderCertificate(
       ...(order?.url === undefined ? {} : { orderUrl: order.url }),
       onOrder: (url) =>
         savePlan(deps, request, progress, { ...progress.plan.value, order: { ...progress.plan.value.order!, url } }),
-    }));
+    });
+  });
   request.signal.throwIfAborted();
-  return await storeIssued(deps, request, progress, { chainPem, key });
+  return await storeIssued(deps, request, progress, { chainPem, key, account });
 }
 
 function triesStagingFirst(settings: AcmeSettings, { plan, directory }: OrderRequest): boolean {
@@ -129,8 +131,8 @@ async function withAccount<T>(
 async function keyOf(deps: OrderDeps, request: OrderRequest, progress: Progress): Promise<KeyPair> {
   const { domain, order } = progress.plan.value;
   if (order?.directory === request.directory) {
-    const clear = await deps.sealer.open(planKey(domain), Uint8Array.fromBase64(order.sealedKey));
-    return await importPrivateKey(new TextDecoder().decode(clear));
+    const known = await unseal(deps.sealer, planKey(domain), order.sealedKey);
+    if (known !== undefined) return known;
   }
   const key = await generateKeyPair();
   const sealedKey = await seal(deps.sealer, planKey(domain), await exportPrivateKey(key));
@@ -155,7 +157,7 @@ async function storeIssued(
   deps: OrderDeps,
   request: OrderRequest,
   progress: Progress,
-  issued: { readonly chainPem: string; readonly key: KeyPair },
+  issued: { readonly chainPem: string; readonly key: KeyPair; readonly account: string | undefined },
 ): Promise<StoredCertificate> {
   const { domain } = request.plan.value;
   const now = deps.now();
@@ -173,6 +175,7 @@ async function storeIssued(
     notAfter: judged.notAfter.toISOString(),
     storedAt: now.toISOString(),
     directory: request.directory,
+    ...(issued.account === undefined ? {} : { account: issued.account }),
   };
   const { order: _, forced: __, nextAttempt: ___, lastFailure: ____, pauses: _____, wish: ______, ...rest } =
     progress.plan.value;
@@ -200,12 +203,15 @@ async function commit(
   if (!await store.commit(operations, guards)) throw new Superseded();
 }
 
-/** Seals a PEM under a record's name. */
-export async function seal(sealer: Sealer, name: string, pem: string): Promise<string> {
-  return (await sealer.seal(name, new TextEncoder().encode(pem))).toBase64();
-}
-
-function replacedBy(certificate: StoredCertificate): string | undefined {
+/**
+ * The certificate an order replaces, as its CA names it (RFC 9773 §5). A CA refuses the link from another account than the one that ordered
+ * it, and may for reasons of its own, so a second attempt goes without.
+ */
+function replacedBy(
+  certificate: StoredCertificate | undefined,
+  { account, failures }: { readonly account: string | undefined; readonly failures: number },
+): string | undefined {
+  if (certificate?.account === undefined || certificate.account !== account || failures > 0) return undefined;
   try {
     return certificateId(parseCertificates(certificate.chainPem)[0]!.der);
   } catch {

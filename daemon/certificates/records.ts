@@ -34,6 +34,8 @@ export interface StoredCertificate {
   readonly storedAt: string;
   /** The ACME directory it came from. */
   readonly directory?: string;
+  /** Address of the account that ordered it: no other one may say that it replaces it. */
+  readonly account?: string;
 }
 
 /** An order that was begun. */

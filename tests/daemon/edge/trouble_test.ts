@@ -7,7 +7,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { DomainCertificate } from "@helyos/api";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { DUE, type Plan, planKey } from "../../../daemon/certificates/records.ts";
-import { createRoute } from "../../../daemon/routes/routes.ts";
+import { createRoute, listRoutes } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { type Store, StoreError } from "../../../daemon/store/store.ts";
@@ -124,7 +124,7 @@ Deno.test({
       request.path.startsWith("/order-plz")
         ? {
           status,
-          headers: { "retry-after": retryAfter },
+          headers: { "retry-after": retryAfter, date: time.now().toUTCString() },
           body: { type: `urn:ietf:params:acme:error:${type}`, detail: "too many" },
         }
         : undefined;
@@ -443,5 +443,29 @@ Deno.test({
     ok(performance.now() - started < 8_000);
     sockets.forEach((socket) => socket.destroy());
     silent.close();
+  },
+});
+
+Deno.test({
+  name: "after master.key was replaced, account and certificates are made anew by a renewal",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using store = await openSqliteStore(":memory:");
+    const domain = "master.example.com";
+    {
+      await using bench = await startBench({ pebble, store });
+      await add(bench, domain);
+      await bench.edge.keeper.settled();
+    }
+    await using bench = await startBench({ pebble, store });
+    await bench.edge.proxy.settled();
+    const before = await one(bench);
+    const [route] = await listRoutes(bench.deps);
+    match(route!.reason!, /cannot be opened/);
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await bench.edge.keeper.settled();
+    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
+    await until(async () => (await one(bench)).state === "served", "service");
   },
 });
