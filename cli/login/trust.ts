@@ -129,8 +129,7 @@ async function fetchUnverified(
   { globals }: Surroundings,
   { server, fingerprint }: TrustChoices,
 ): Promise<FetchedCa | undefined> {
-  // Behind a path there is somebody else who ends TLS, and the daemon's CA says nothing about him.
-  if (new URL(server).pathname !== "/") return undefined;
+  if (!isWholeHost(server)) return undefined;
   const { fetchCa } = await import("@helyos/pinning");
   try {
     return await fetchCa(server, {
@@ -147,9 +146,16 @@ async function fetchUnverified(
   }
 }
 
+/** Behind a path there is somebody else who ends TLS, and the daemon's CA says nothing about him. */
+function isWholeHost(server: string): boolean {
+  return new URL(server).pathname === "/";
+}
+
 /** A 404: there is nothing to pin, so this system's roots must vouch for the server. */
 async function trustSystem({ globals }: Surroundings, choices: TrustChoices): Promise<Trust> {
-  const none = "server did not return a self-signed CA (404 Not Found)";
+  const none = isWholeHost(choices.server)
+    ? "server did not return a self-signed CA (404 Not Found)"
+    : "a server below a path is not asked for its CA";
   if (choices.fingerprint !== undefined) {
     throw new CliError(`${none}, so there is nothing that --ca-fingerprint could match`, {
       code: "no_ca",

@@ -126,6 +126,8 @@ Deno.test("helyos login refuses a server it cannot trust, sends it no token and 
     ["no CA, and no root knows it", bare, [], /did not return a self-signed CA \(404 Not Found\)[^]*--ca-file/],
     ["no CA for the fingerprint", bare, ["--ca-fingerprint", right], /nothing that --ca-fingerprint could match/],
   ];
+  const below = await me.run(["login", `${honest.server}/below`, "--token-stdin"], piped);
+  match(below.stderr, /^✗ a server below a path is not asked for its CA, and this system's roots do not verify it/);
   for (const [title, daemon, flags, says] of refusals) {
     const outcome = await me.run(["login", daemon.server, "--token-stdin", ...flags], piped);
     equal(outcome.code, 1, `${title}: ${outcome.stdout}${outcome.stderr}`);
