@@ -3,102 +3,25 @@
  *
  * @module
  */
-import { type KeyPair, parseCertificate, pemDecode } from "@helyos/pki";
+import { type KeyPair, parseCertificate, parseCertificates } from "@helyos/pki";
 import { AcmeError } from "./errors.ts";
 import { base64url, bindExternalAccount, publicJwk, signJws, thumbprint } from "./jws.ts";
 import { problemError, readProblem } from "./problem.ts";
+import {
+  type Authorization,
+  type Challenge,
+  type Directory,
+  type Identifier,
+  type Order,
+  readAuthorization,
+  readChallenge,
+  readDirectory,
+  readLocation,
+  readOrder,
+  readRenewalInfo,
+  type RenewalInfo,
+} from "./resources.ts";
 import { type AcmeResponse, readRetryAfter, Transport } from "./transport.ts";
-
-/** A name an order is for. */
-export interface Identifier {
-  /** Its kind. */
-  readonly type: "dns" | "ip";
-  /** The name; for a wildcard of an authorization without the `*.` in front. */
-  readonly value: string;
-}
-
-/** Where an ACME server's operations are, and what it says about itself (RFC 8555 §7.1.1). */
-export interface Directory {
-  /** Where nonces come from. */
-  readonly newNonce: string;
-  /** Where accounts are made. */
-  readonly newAccount: string;
-  /** Where orders are made. */
-  readonly newOrder: string;
-  /** Where certificates are revoked. */
-  readonly revokeCert: string;
-  /** Where renewal information is (RFC 9773); absent when the server has none. */
-  readonly renewalInfo?: string;
-  /** What the server says about itself. */
-  readonly meta?: {
-    /** Where its terms of service are. */
-    readonly termsOfService?: string;
-    /** Whether an account made elsewhere is needed. */
-    readonly externalAccountRequired?: boolean;
-    /** Names by which CAA records allow this CA (RFC 8659 §4.2). */
-    readonly caaIdentities?: readonly string[];
-    /** Names of its certificate profiles, with a sentence on each. */
-    readonly profiles?: Readonly<Record<string, string>>;
-  };
-}
-
-/** An order (RFC 8555 §7.1.3). */
-export interface Order {
-  /** Its address. */
-  readonly url: string;
-  /** How far it is. */
-  readonly status: "pending" | "ready" | "processing" | "valid" | "invalid";
-  /** The names. */
-  readonly identifiers: readonly Identifier[];
-  /** Addresses of what must be proven. */
-  readonly authorizations: readonly string[];
-  /** Where the request goes once all is proven. */
-  readonly finalize: string;
-  /** Where the certificate is, once there is one. */
-  readonly certificate?: string;
-  /** Why it is invalid. */
-  readonly error?: unknown;
-  /** When the server would like to be asked again. */
-  readonly retryAt?: Date;
-}
-
-/** A way to prove a name (RFC 8555 §8). */
-export interface Challenge {
-  /** Its kind, for example `http-01`. */
-  readonly type: string;
-  /** Its address. */
-  readonly url: string;
-  /** How far it is. */
-  readonly status: "pending" | "processing" | "valid" | "invalid";
-  /** What the answer is made of. */
-  readonly token: string;
-  /** Why it is invalid. */
-  readonly error?: unknown;
-}
-
-/** What must be proven about one name (RFC 8555 §7.1.4). */
-export interface Authorization {
-  /** The name, without the `*.` of a wildcard. */
-  readonly identifier: Identifier;
-  /** Whether it is for the wildcard below the name. */
-  readonly wildcard?: boolean;
-  /** How far it is. */
-  readonly status: "pending" | "valid" | "invalid" | "deactivated" | "expired" | "revoked";
-  /** The ways to prove it. */
-  readonly challenges: readonly Challenge[];
-}
-
-/** When the CA would like a certificate to be renewed (RFC 9773). */
-export interface RenewalInfo {
-  /** Start of the suggested window. */
-  readonly start: Date;
-  /** End of the suggested window. */
-  readonly end: Date;
-  /** Where the CA explains why. */
-  readonly explanationUrl: string | undefined;
-  /** When to ask again. */
-  readonly retryAt: Date | undefined;
-}
 
 /** Options of an {@linkcode AcmeClient}. */
 export interface AcmeClientOptions {
@@ -140,8 +63,21 @@ export interface NewOrder {
   readonly replaces?: string;
 }
 
-/** How often a request is sent again because its nonce was refused (RFC 8555 §6.5). */
-const MAX_NONCE_RETRIES = 8;
+/** Options of every request. */
+export interface CallOptions {
+  /** Gives the request up; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Signing extends CallOptions {
+  /** Whether the request names the key itself instead of the account (RFC 8555 §6.2). */
+  readonly withKey?: boolean;
+  /** Whether 404 means that an order, or a part of it, is gone. */
+  readonly ofOrder?: boolean;
+}
+
+/** How often a request is sent again because its nonce was refused (RFC 8555 §6.5): a server that refuses half of them still serves. */
+const MAX_NONCE_RETRIES = 24;
 
 /**
  * A client of one account at one ACME server. It holds no state but nonces and the account's address, so several may be used
@@ -165,6 +101,7 @@ export class AcmeClient implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #now: () => Date;
   readonly #nonces: string[] = [];
+  #accountKey: KeyPair;
   #directory: Promise<Directory> | undefined;
   #accountUrl: string | undefined;
 
@@ -175,16 +112,19 @@ export class AcmeClient implements AsyncDisposable {
    * @throws {TypeError} If the account's key is not EC P-256.
    */
   constructor(options: AcmeClientOptions) {
-    if (options.accountKey.algorithm !== "ec-p256") {
-      throw new TypeError(`Cannot use an account key of ${options.accountKey.algorithm}: it must be EC P-256`);
-    }
     this.#options = options;
+    this.#accountKey = accountKeyOf(options.accountKey);
     this.#transport = new Transport({
       timeoutMs: options.timeoutMs ?? 30_000,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     });
     this.#now = options.now ?? (() => new Date());
     this.#accountUrl = options.accountUrl;
+  }
+
+  /** The client's clock. */
+  now(): Date {
+    return this.#now();
   }
 
   /** Address of the account; undefined before it is known. */
@@ -218,28 +158,22 @@ export class AcmeClient implements AsyncDisposable {
   }
 
   async #fetchDirectory(): Promise<Directory> {
-    const response = await this.#get(this.#options.directoryUrl);
+    const { directoryUrl } = this.#options;
+    const response = await this.#get(directoryUrl);
     if (response.status !== 200) throw this.#refusal("Cannot read the CA's directory", response);
-    const directory = this.#json<Directory>(response);
-    for (const name of ["newNonce", "newAccount", "newOrder"] as const) {
-      if (typeof directory[name] !== "string") {
-        throw new AcmeError(
-          "protocol",
-          `Cannot use "${this.#options.directoryUrl}": it is no ACME directory (no ${name})`,
-        );
-      }
-    }
-    return directory;
+    return readDirectory(this.#json(response), directoryUrl);
   }
 
   /**
    * Makes the account, or finds it when the key has one, and agrees to the server's terms of service (RFC 8555 §7.3).
    *
    * @param account Contact and binding.
+   * @param options A signal.
    * @returns Address of the account.
+   * @throws {SyntaxError} If the HMAC key is not base64url.
    * @throws {AcmeError} If the server refuses.
    */
-  async register(account: NewAccount = {}): Promise<string> {
+  async register(account: NewAccount = {}, options: CallOptions = {}): Promise<string> {
     const { newAccount, meta } = await this.directory();
     if (meta?.externalAccountRequired && !account.externalAccount) {
       throw new AcmeError(
@@ -253,78 +187,119 @@ export class AcmeClient implements AsyncDisposable {
       ...(account.externalAccount
         ? {
           externalAccountBinding: await bindExternalAccount(
-            this.#options.accountKey,
+            this.#accountKey,
             account.externalAccount,
             newAccount,
           ),
         }
         : {}),
     };
-    const response = await this.#post("Cannot make an account", newAccount, payload, { withKey: true });
-    const url = response.headers.location;
-    if (!url) throw new AcmeError("protocol", "Cannot make an account: the CA did not say where it is");
-    return this.#accountUrl = url;
+    const { headers } = await this.#post("Cannot make an account", newAccount, payload, { ...options, withKey: true });
+    return this.#accountUrl = readLocation(headers.location, newAccount);
+  }
+
+  /**
+   * Changes the account's contact addresses (RFC 8555 §7.3.2).
+   *
+   * @param emails The new ones.
+   * @param options A signal.
+   * @throws {AcmeError} If the server refuses.
+   */
+  async changeContact(emails: readonly string[], options: CallOptions = {}): Promise<void> {
+    const contact = emails.map((email) => `mailto:${email}`);
+    await this.#post("Cannot change the account", this.#accountUrl ?? "", { contact }, options);
+  }
+
+  /**
+   * Changes the account's key (RFC 8555 §7.3.5); from then on this client signs with the new one. Save the new key before and forget the
+   * old one after: whichever of the two a crash leaves valid is found by `register()`.
+   *
+   * @param newKey The new key, EC P-256.
+   * @param options A signal.
+   * @throws {TypeError} If the new key is not EC P-256.
+   * @throws {AcmeError} If the server refuses, or offers no change of keys (`unsupported`).
+   */
+  async changeKey(newKey: KeyPair, options: CallOptions = {}): Promise<void> {
+    accountKeyOf(newKey);
+    const { keyChange } = await this.directory();
+    if (!keyChange) throw new AcmeError("unsupported", "Cannot change the account's key: this CA does not offer it");
+    const payload = { account: this.#accountUrl, oldKey: await publicJwk(this.#accountKey) };
+    const inner = await signJws(newKey, { jwk: await publicJwk(newKey), url: keyChange }, payload);
+    await this.#post("Cannot change the account's key", keyChange, JSON.parse(inner), options);
+    this.#accountKey = newKey;
+  }
+
+  /**
+   * Ends the account (RFC 8555 §7.3.6). It cannot be had again; certificates stay valid.
+   *
+   * @param options A signal.
+   * @throws {AcmeError} If the server refuses.
+   */
+  async deactivate(options: CallOptions = {}): Promise<void> {
+    await this.#post("Cannot end the account", this.#accountUrl ?? "", { status: "deactivated" }, options);
   }
 
   /**
    * Places an order (RFC 8555 §7.4).
    *
    * @param order Names, profile, and what it replaces.
+   * @param options A signal.
    * @returns The order.
    * @throws {AcmeError} If the server refuses: see the codes.
    */
-  async newOrder(order: NewOrder): Promise<Order> {
+  async newOrder(order: NewOrder, options: CallOptions = {}): Promise<Order> {
     const { newOrder } = await this.directory();
     const names = order.identifiers.map((one) => one.value).join(", ");
-    const response = await this.#post(`Cannot order a certificate for ${names}`, newOrder, order);
-    const url = response.headers.location;
-    if (!url) {
-      throw new AcmeError("protocol", `Cannot order a certificate for ${names}: the CA did not say where the order is`);
-    }
-    return this.#order(url, response);
+    const response = await this.#post(`Cannot order a certificate for ${names}`, newOrder, order, options);
+    return this.#order(readLocation(response.headers.location, newOrder), response);
   }
 
   /**
    * Looks at an order.
    *
    * @param url Its address.
+   * @param options A signal.
    * @returns The order as it is now.
    * @throws {AcmeError} With code `order_lost` if it is not there any more.
    */
-  async order(url: string): Promise<Order> {
-    return this.#order(url, await this.#post("Cannot look at the order", url, undefined));
+  async order(url: string, options: CallOptions = {}): Promise<Order> {
+    return this.#order(url, await this.#look("Cannot look at the order", url, options));
   }
 
   /**
    * Looks at what must be proven about one name.
    *
    * @param url Its address.
+   * @param options A signal.
    * @returns The authorization as it is now.
    * @throws {AcmeError} If the server refuses.
    */
-  async authorization(url: string): Promise<Authorization> {
-    return this.#json(await this.#post("Cannot look at the authorization", url, undefined));
+  async authorization(url: string, options: CallOptions = {}): Promise<Authorization> {
+    return readAuthorization(this.#json(await this.#look("Cannot look at the authorization", url, options)));
   }
 
   /**
    * Says that the answer to a challenge is in place (RFC 8555 §7.5.1).
    *
    * @param url The challenge's address.
+   * @param options A signal.
    * @throws {AcmeError} If the server refuses.
    */
-  async respond(url: string): Promise<void> {
-    await this.#post("Cannot answer the challenge", url, {});
+  async respond(url: string, options: CallOptions = {}): Promise<void> {
+    await this.#post("Cannot answer the challenge", url, {}, { ...options, ofOrder: true });
   }
 
   /**
    * Looks at a challenge.
    *
    * @param url Its address.
+   * @param options A signal.
    * @returns The challenge as it is now.
    * @throws {AcmeError} If the server refuses.
    */
-  async challenge(url: string): Promise<Challenge> {
-    return this.#json(await this.#post("Cannot look at the challenge", url, undefined));
+  async challenge(url: string, options: CallOptions = {}): Promise<Challenge> {
+    const response = await this.#look("Cannot look at the challenge", url, options);
+    return { ...readChallenge(this.#json(response)), ...this.#pace(response) };
   }
 
   /**
@@ -334,7 +309,7 @@ export class AcmeClient implements AsyncDisposable {
    * @returns The key authorization.
    */
   async keyAuthorization(token: string): Promise<string> {
-    return `${token}.${await thumbprint(this.#options.accountKey)}`;
+    return `${token}.${await thumbprint(this.#accountKey)}`;
   }
 
   /**
@@ -342,11 +317,16 @@ export class AcmeClient implements AsyncDisposable {
    *
    * @param order The order.
    * @param csr The request, DER.
+   * @param options A signal.
    * @returns The order as it is then.
    * @throws {AcmeError} If the server refuses the request.
    */
-  async finalize(order: Order, csr: Uint8Array): Promise<Order> {
-    const response = await this.#post("Cannot finalize the order", order.finalize, { csr: base64url(csr) });
+  async finalize(order: Order, csr: Uint8Array, options: CallOptions = {}): Promise<Order> {
+    const payload = { csr: base64url(csr) };
+    const response = await this.#post("Cannot finalize the order", order.finalize, payload, {
+      ...options,
+      ofOrder: true,
+    });
     return this.#order(order.url, response);
   }
 
@@ -354,21 +334,29 @@ export class AcmeClient implements AsyncDisposable {
    * Fetches a certificate and what leads from it to a root (RFC 8555 §7.4.2).
    *
    * @param url Its address.
-   * @param options With `preferredIssuer`, a chain whose topmost certificate was issued by that common name is chosen among the
+   * @param options A signal; with `preferredIssuer`, a chain whose topmost certificate was issued by that common name is chosen among the
    * alternates; the default chain when none was.
    * @returns PEM, the leaf first.
    * @throws {AcmeError} If the server refuses, or what it sends is no chain.
    */
-  async certificate(url: string, options: { readonly preferredIssuer?: string } = {}): Promise<string> {
-    const response = await this.#post("Cannot fetch the certificate", url, undefined);
-    const chain = this.#chain(response);
+  async certificate(
+    url: string,
+    options: CallOptions & { readonly preferredIssuer?: string } = {},
+  ): Promise<string> {
+    const response = await this.#look("Cannot fetch the certificate", url, options);
+    const chain = readChain(response);
     const wanted = options.preferredIssuer;
-    if (wanted === undefined || topIssuer(chain) === wanted) return chain;
+    if (wanted === undefined || chain.topIssuer === wanted) return chain.pem;
     for (const alternate of alternates(response, url)) {
-      const other = this.#chain(await this.#post("Cannot fetch the alternate chain", alternate, undefined));
-      if (topIssuer(other) === wanted) return other;
+      try {
+        const other = readChain(await this.#look("Cannot fetch the alternate chain", alternate, options));
+        if (other.topIssuer === wanted) return other.pem;
+      } catch (error) {
+        // The certificate is there with its default chain, which is better than none.
+        if (!(error instanceof AcmeError)) throw error;
+      }
     }
-    return chain;
+    return chain.pem;
   }
 
   /**
@@ -376,33 +364,33 @@ export class AcmeClient implements AsyncDisposable {
    *
    * @param certificate DER of the certificate.
    * @param reason The code of RFC 5280 §5.3.1, for example 1 for a stolen key.
+   * @param options A signal.
    * @throws {AcmeError} If the server refuses.
    */
-  async revoke(certificate: Uint8Array, reason = 0): Promise<void> {
+  async revoke(certificate: Uint8Array, reason = 0, options: CallOptions = {}): Promise<void> {
     const { revokeCert } = await this.directory();
-    await this.#post("Cannot revoke the certificate", revokeCert, { certificate: base64url(certificate), reason });
+    const payload = { certificate: base64url(certificate), reason };
+    await this.#post("Cannot revoke the certificate", revokeCert, payload, options);
   }
 
   /**
    * Asks when the CA would like a certificate to be renewed (RFC 9773 §4).
    *
    * @param certificate PEM or DER of the certificate.
+   * @param options A signal.
    * @returns The window; undefined when the server offers no renewal information.
    * @throws {AcmeError} If the server refuses or its answer makes no sense.
    */
-  async renewalInfo(certificate: string | Uint8Array): Promise<RenewalInfo | undefined> {
+  async renewalInfo(
+    certificate: string | Uint8Array,
+    options: CallOptions = {},
+  ): Promise<RenewalInfo | undefined> {
     const { renewalInfo } = await this.directory();
     if (!renewalInfo) return undefined;
-    const response = await this.#get(`${renewalInfo}/${certificateId(certificate)}`);
+    // RFC 9773 §4.1: added as a path segment, whether or not the address ends in a slash.
+    const response = await this.#get(`${renewalInfo.replace(/\/$/, "")}/${certificateId(certificate)}`, options);
     if (response.status !== 200) throw this.#refusal("Cannot read the renewal information", response);
-    const body = this.#json<{ suggestedWindow?: { start?: string; end?: string }; explanationURL?: string }>(response);
-    const start = new Date(body.suggestedWindow?.start ?? NaN);
-    const end = new Date(body.suggestedWindow?.end ?? NaN);
-    // RFC 9773 §4.2: a window that ends before it starts is to be treated as if there were none.
-    if (!(start < end)) {
-      throw new AcmeError("protocol", "Cannot use the renewal information: its window makes no sense");
-    }
-    return { start, end, explanationUrl: body.explanationURL, retryAt: this.#retryAt(response) };
+    return { ...readRenewalInfo(this.#json(response)), retryAt: this.#retryAt(response) };
   }
 
   /** Closes connections that are kept alive. */
@@ -413,81 +401,94 @@ export class AcmeClient implements AsyncDisposable {
 
   // --- signed requests ---------------------------------------------------------------------------------------------
 
-  async #post(what: string, url: string, payload: unknown, options: { withKey?: boolean } = {}): Promise<AcmeResponse> {
-    const { accountKey } = this.#options;
+  /** A POST-as-GET (RFC 8555 §6.3) of an order or a part of it. */
+  #look(what: string, url: string, options: CallOptions): Promise<AcmeResponse> {
+    return this.#post(what, url, undefined, { signal: options.signal, ofOrder: true });
+  }
+
+  async #post(what: string, url: string, payload: unknown, options: Signing): Promise<AcmeResponse> {
+    const accountKey = this.#accountKey;
     if (!options.withKey && this.#accountUrl === undefined) throw new TypeError(`${what}: register the account first`);
     const who = options.withKey ? { jwk: await publicJwk(accountKey) } : { kid: this.#accountUrl };
+    const { signal } = options;
     for (let attempt = 0;; attempt++) {
-      const nonce = this.#nonces.pop() ?? await this.#freshNonce();
+      const nonce = this.#nonces.pop() ?? await this.#freshNonce(signal);
       const body = await signJws(accountKey, { ...who, nonce, url }, payload);
-      const response = await this.#transport.send("POST", url, { body });
+      const response = await this.#transport.send("POST", url, { body, signal });
       this.#keepNonce(response);
       if (response.status >= 200 && response.status < 300) return response;
-      const refusal = this.#refusal(what, response);
+      const refusal = this.#refusal(what, response, options);
       // RFC 8555 §6.5: a refused nonce means nothing was done; try again with the one that came along.
       if (refusal.problem?.type !== "badNonce" || attempt >= MAX_NONCE_RETRIES) throw refusal;
     }
   }
 
-  async #freshNonce(): Promise<string> {
+  async #freshNonce(signal: AbortSignal | undefined): Promise<string> {
     const { newNonce } = await this.directory();
-    const response = await this.#transport.send("HEAD", newNonce);
-    const nonce = response.headers["replay-nonce"];
-    if (typeof nonce !== "string") throw this.#refusal("Cannot get a nonce", response);
-    return nonce;
+    const response = await this.#transport.send("HEAD", newNonce, { signal });
+    this.#keepNonce(response);
+    const nonce = this.#nonces.pop();
+    if (nonce !== undefined) return nonce;
+    if (response.status >= 300) throw this.#refusal("Cannot get a nonce", response);
+    throw new AcmeError("protocol", "Cannot get a nonce: the CA sent none");
   }
 
   #keepNonce(response: AcmeResponse): void {
     const nonce = response.headers["replay-nonce"];
-    if (typeof nonce === "string" && this.#nonces.length < 32) this.#nonces.push(nonce);
+    // RFC 8555 §6.5.1: a nonce that is not base64url is to be ignored.
+    if (typeof nonce === "string" && /^[\w-]+$/.test(nonce) && this.#nonces.length < 32) this.#nonces.push(nonce);
   }
 
-  #get(url: string): Promise<AcmeResponse> {
-    return this.#transport.send("GET", url);
+  #get(url: string, options: CallOptions = {}): Promise<AcmeResponse> {
+    return this.#transport.send("GET", url, { signal: options.signal });
   }
 
   // --- answers -----------------------------------------------------------------------------------------------------
 
   #order(url: string, response: AcmeResponse): Order {
-    const retryAt = this.#retryAt(response);
-    return { ...this.#json<Omit<Order, "url">>(response), url, ...(retryAt ? { retryAt } : {}) };
+    return { ...readOrder(this.#json(response), url), ...this.#pace(response) };
   }
 
-  #chain(response: AcmeResponse): string {
-    if (pemDecode(response.text, "CERTIFICATE").length === 0) {
-      throw new AcmeError("protocol", "Cannot use the certificate: the CA sent none");
-    }
-    return response.text.endsWith("\n") ? response.text : `${response.text}\n`;
-  }
-
-  #json<T>(response: AcmeResponse): T {
+  #json(response: AcmeResponse): unknown {
     try {
-      const value: unknown = JSON.parse(response.text);
-      if (typeof value === "object" && value !== null) return value as T;
+      return JSON.parse(response.text);
     } catch (cause) {
       throw new AcmeError("protocol", "Cannot understand the CA: its answer is not JSON", { cause });
     }
-    throw new AcmeError("protocol", "Cannot understand the CA: its answer is not an object");
   }
 
-  #refusal(what: string, response: AcmeResponse): AcmeError {
-    const retryAt = this.#retryAt(response);
+  #refusal(what: string, response: AcmeResponse, options: Signing = {}): AcmeError {
+    const { status } = response;
     let json: unknown;
     try {
       json = JSON.parse(response.text);
     } catch {
-      json = { detail: `HTTP status ${response.status}` }; // Something in between answers without a problem document.
+      json = { detail: `HTTP status ${status}` }; // Something in between answers without a problem document.
     }
-    if (response.status === 404) {
-      const problem = readProblem(json, 404);
-      return new AcmeError("order_lost", `${what}: ${problem.detail || "it is not there any more"}`, { problem });
+    const problem = { ...readProblem(json, status), status };
+    const retryAt = this.#retryAt(response);
+    const details = { problem, ...(retryAt ? { retryAt } : {}) };
+    if (status === 404 && options.ofOrder && problem.type !== "accountDoesNotExist") {
+      return new AcmeError("order_lost", `${what}: ${problem.detail || "it is not there any more"}`, details);
     }
-    return problemError(what, readProblem(json, response.status), retryAt);
+    // RFC 8555 §7.3.6: nobody has looked at a name yet, so it is the account that may not.
+    if (problem.type === "unauthorized") return new AcmeError("account", `${what}: ${problem.detail}`, details);
+    return problemError(what, problem, retryAt);
   }
 
-  #retryAt(response: AcmeResponse): Date | undefined {
-    return readRetryAfter(response.headers["retry-after"], this.#now());
+  #pace(response: AcmeResponse): { retryAt?: Date } {
+    const retryAt = this.#retryAt(response);
+    return retryAt ? { retryAt } : {};
   }
+
+  #retryAt({ headers }: AcmeResponse): Date | undefined {
+    return readRetryAfter(headers["retry-after"], this.#now());
+  }
+}
+
+function accountKeyOf(key: KeyPair): KeyPair {
+  if (key.algorithm === "ec-p256") return key;
+  throw new TypeError(`Cannot use an account key of ${key.algorithm}: it must be EC P-256`);
 }
 
 /**
@@ -525,13 +526,27 @@ export function certificateId(certificate: string | Uint8Array): string {
   return `${base64url(Uint8Array.fromHex(authorityKeyIdentifier.keyIdentifier))}.${base64url(content)}`;
 }
 
-function topIssuer(chain: string): string | undefined {
-  const top = pemDecode(chain, "CERTIFICATE").at(-1);
-  return top ? parseCertificate(top.der).issuer.commonName : undefined;
+interface Chain {
+  readonly pem: string;
+  /** Common name of the issuer of the topmost certificate. */
+  readonly topIssuer: string | undefined;
+}
+
+/** Reads what RFC 8555 §9.1 calls a certificate chain: certificates and nothing else. */
+function readChain({ text }: AcmeResponse): Chain {
+  try {
+    const topIssuer = parseCertificates(text).at(-1)!.issuer.commonName;
+    return { pem: text.endsWith("\n") ? text : `${text}\n`, topIssuer };
+  } catch (cause) {
+    throw new AcmeError("protocol", "Cannot use the certificate: what the CA sent is no chain of certificates", {
+      cause,
+    });
+  }
 }
 
 /** Addresses of other chains of the same certificate (RFC 8555 §7.4.2, RFC 8288). */
 function alternates(response: AcmeResponse, base: string): string[] {
   const links = [response.headers.link ?? []].flat().join(", ");
-  return [...links.matchAll(/<([^>]+)>\s*;[^,]*\brel="?alternate"?/g)].map((match) => new URL(match[1]!, base).href);
+  const targets = [...links.matchAll(/<([^>]+)>\s*;[^,]*\brel="?alternate"?/gi)].map((match) => match[1]!);
+  return targets.filter((target) => URL.canParse(target, base)).map((target) => new URL(target, base).href);
 }

@@ -47,7 +47,9 @@ export async function bindExternalAccount(
   account: { readonly keyId: string; readonly hmacKey: string },
   url: string,
 ): Promise<unknown> {
-  const secret = Uint8Array.fromBase64(account.hmacKey.replace(/=+$/, ""), { alphabet: "base64url" });
+  // CAs hand the key out in base64url; some pages show it in plain base64.
+  const text = account.hmacKey.trim().replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_");
+  const secret = Uint8Array.fromBase64(text, { alphabet: "base64url" });
   const hmac = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const header = base64url(JSON.stringify({ alg: "HS256", kid: account.keyId, url }));
   const payload = base64url(JSON.stringify(await publicJwk(key)));

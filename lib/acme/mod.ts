@@ -9,16 +9,12 @@
 export {
   AcmeClient,
   type AcmeClientOptions,
-  type Authorization,
+  type CallOptions,
   certificateId,
-  type Challenge,
-  type Directory,
-  type Identifier,
   type NewAccount,
   type NewOrder,
-  type Order,
-  type RenewalInfo,
 } from "./client.ts";
+export type { Authorization, Challenge, Directory, Identifier, Order, RenewalInfo } from "./resources.ts";
 export { AcmeError, type AcmeErrorCode, type AcmeErrorDetails } from "./errors.ts";
 export { obtainCertificate, type ObtainedCertificate, type ObtainOptions } from "./obtain.ts";
 export { explainProblem, type Problem, readProblem } from "./problem.ts";
@@ -33,3 +29,4 @@ export {
   httpSolver,
   type Solver,
 } from "./solver.ts";
+export { type TlsAlpnCertificate, type TlsAlpnSolver, tlsAlpnSolver } from "./tls_alpn.ts";

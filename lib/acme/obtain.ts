@@ -3,17 +3,20 @@
  *
  * @module
  */
-import { createRequest, type KeyPair } from "@helyos/pki";
-import type { AcmeClient, Authorization, Challenge, Identifier, Order } from "./client.ts";
+import { createRequest, type KeyPair, parseCertificates } from "@helyos/pki";
+import type { AcmeClient } from "./client.ts";
 import { AcmeError } from "./errors.ts";
+import { identifiersOf, sameNames, subjectOf } from "./identifier.ts";
+import { Patience } from "./patience.ts";
 import { problemError, readProblem } from "./problem.ts";
-import { challengeAnswer, type Solver } from "./solver.ts";
+import type { Authorization, Challenge, Order } from "./resources.ts";
+import { type ChallengeAnswer, challengeAnswer, type Solver } from "./solver.ts";
 
 /** Options of {@linkcode obtainCertificate}. */
 export interface ObtainOptions {
   /** A client whose account is registered. */
   readonly client: AcmeClient;
-  /** The names, the first of which becomes the common name: DNS names, wildcards, IP addresses. */
+  /** The names: DNS names, wildcards, IP addresses. The first DNS name of at most 64 characters becomes the common name. */
   readonly names: readonly string[];
   /** The certificate's key. Save it before you call, so that an order can be taken up again. */
   readonly key: KeyPair;
@@ -29,6 +32,8 @@ export interface ObtainOptions {
   readonly orderUrl?: string;
   /** Called with the order's address before anything else is done with it: save it. */
   readonly onOrder?: (url: string) => Promise<void>;
+  /** Told of an answer to a challenge that could not be taken away again. The certificate is obtained all the same. */
+  readonly onLeftover?: (error: unknown, answer: ChallengeAnswer) => void;
   /** Stops the work. The order stays and can be taken up again. */
   readonly signal?: AbortSignal;
   /**
@@ -58,69 +63,112 @@ export interface ObtainedCertificate {
  * ```
  * @param options Names, key, and ways to prove the names.
  * @returns The chain and the order.
+ * @throws {TypeError} If there is no name, or one is neither a DNS name nor an IP address.
  * @throws {AcmeError} If the CA refuses, cannot be reached, or does not find the answers: see the codes.
  */
 export async function obtainCertificate(options: ObtainOptions): Promise<ObtainedCertificate> {
-  const { client, names } = options;
-  if (names.length === 0) throw new TypeError("Cannot obtain a certificate for no name");
-  const signal = AbortSignal.any([
-    AbortSignal.timeout(options.patienceMs ?? 300_000),
-    ...(options.signal ? [options.signal] : []),
-  ]);
+  if (options.names.length === 0) throw new TypeError("Cannot obtain a certificate for no name");
+  const identifiers = identifiersOf(options.names);
+  const what = `Cannot obtain a certificate for ${options.names.join(", ")}`;
+  const patience = new Patience(what, options);
+  const work: Work = { options, identifiers, patience };
   try {
-    let order = await openOrder(options);
-    if (order.status === "pending") {
-      await Promise.all(order.authorizations.map((url) => prove(url, options, signal)));
-      order = await waitForOrder(client, order, ["ready", "valid"], signal);
+    const old = await oldOrder(work);
+    if (old) {
+      const obtained = await finish(work, old);
+      if (await holdsKey(obtained.chainPem, options.key)) return obtained;
+      // It was finalized with a key that is gone: of no use to anybody.
     }
-    if (order.status === "ready") {
-      const request = await createRequest({ key: options.key, commonName: names[0]!, names: subjectNames(names) });
-      order = await client.finalize(order, request.der);
-    }
-    order = await waitForOrder(client, order, ["valid"], signal);
-    if (!order.certificate) {
-      throw new AcmeError("protocol", "Cannot fetch the certificate: the CA did not say where it is");
-    }
-    const preferred = options.preferredIssuer === undefined ? {} : { preferredIssuer: options.preferredIssuer };
-    return { chainPem: await client.certificate(order.certificate, preferred), orderUrl: order.url };
+    const obtained = await finish(work, await placeOrder(work));
+    if (await holdsKey(obtained.chainPem, options.key)) return obtained;
   } catch (error) {
-    if (signal.aborted && error === signal.reason && !options.signal?.aborted) {
-      throw new AcmeError("unavailable", `Cannot obtain a certificate for ${names.join(", ")}: the CA took too long`, {
-        cause: error,
-      });
-    }
+    throw patience.judge(error);
+  }
+  throw new AcmeError("protocol", `${what}: the CA signed another key`);
+}
+
+interface Work {
+  readonly options: ObtainOptions;
+  readonly identifiers: Order["identifiers"];
+  readonly patience: Patience;
+}
+
+async function finish(work: Work, placed: Order): Promise<ObtainedCertificate> {
+  const { options: { client, key, preferredIssuer }, identifiers, patience } = work;
+  const { signal } = patience;
+  let order = placed;
+  if (order.status === "pending") {
+    await proveAll(work, order.authorizations);
+    order = await waitForOrder(work, order, ["ready", "processing", "valid"]);
+  }
+  if (order.status === "ready") {
+    const request = await createRequest({ key, ...subjectOf(identifiers) });
+    order = await client.finalize(order, request.der, { signal }).catch((error: unknown) => {
+      // An earlier attempt, whose answer was lost, has arrived: the order is past that.
+      if (!(error instanceof AcmeError && error.problem?.type === "orderNotReady")) throw error;
+      return client.order(order.url, { signal });
+    });
+  }
+  order = await waitForOrder(work, order, ["valid"]);
+  if (!order.certificate) {
+    throw new AcmeError("protocol", "Cannot fetch the certificate: the CA did not say where it is");
+  }
+  const preferred = preferredIssuer === undefined ? {} : { preferredIssuer };
+  return { chainPem: await client.certificate(order.certificate, { ...preferred, signal }), orderUrl: order.url };
+}
+
+async function holdsKey(chainPem: string, key: KeyPair): Promise<boolean> {
+  const { spki } = parseCertificates(chainPem)[0]!;
+  const ours = new Uint8Array(await crypto.subtle.exportKey("spki", key.publicKey));
+  return spki.length === ours.length && spki.every((octet, i) => octet === ours[i]);
+}
+
+/** The order of an earlier attempt, where it is still of use. */
+async function oldOrder({ options: { client, orderUrl }, identifiers, patience }: Work): Promise<Order | undefined> {
+  if (orderUrl === undefined) return undefined;
+  try {
+    const old = await client.order(orderUrl, { signal: patience.signal });
+    return old.status !== "invalid" && sameNames(old.identifiers, identifiers) ? old : undefined;
+  } catch (error) {
+    // Gone, or of another account (RFC 8555 §7.1.3).
+    if (!(error instanceof AcmeError)) throw error;
+    if (error.code === "order_lost" || error.problem?.type === "unauthorized") return undefined;
     throw error;
   }
 }
 
-async function openOrder(options: ObtainOptions): Promise<Order> {
-  const { client } = options;
-  if (options.orderUrl !== undefined) {
-    const old = await client.order(options.orderUrl).catch((error: unknown) => {
-      if (error instanceof AcmeError && error.code === "order_lost") return undefined;
-      throw error;
-    });
-    if (old && old.status !== "invalid" && sameNames(old, options.names)) return old;
-  }
-  const order = await client.newOrder({
-    identifiers: options.names.map(identifierOf),
-    ...(options.profile === undefined ? {} : { profile: options.profile }),
-    ...(options.replaces === undefined ? {} : { replaces: options.replaces }),
-  }).catch((error: unknown) => {
+async function placeOrder({ options, identifiers, patience: { signal } }: Work): Promise<Order> {
+  const { client, profile, replaces } = options;
+  const wish = { identifiers, ...(profile === undefined ? {} : { profile }) };
+  let order: Order;
+  try {
+    order = await client.newOrder(replaces === undefined ? wish : { ...wish, replaces }, { signal });
+  } catch (error) {
     // RFC 9773 §5: another order replaces that certificate already. This one is wanted all the same.
     if (!(error instanceof AcmeError && error.code === "already_replaced")) throw error;
-    return client.newOrder({
-      identifiers: options.names.map(identifierOf),
-      ...(options.profile === undefined ? {} : { profile: options.profile }),
-    });
-  });
+    order = await client.newOrder(wish, { signal });
+  }
   await options.onOrder?.(order.url);
   return order;
 }
 
-async function prove(url: string, options: ObtainOptions, signal: AbortSignal): Promise<void> {
+/** Proves all names at once. The first failure stops the others, and nothing goes on in the background afterwards. */
+async function proveAll(work: Work, authorizations: readonly string[]): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([work.patience.signal, stop.signal]);
+  const results = await Promise.allSettled(authorizations.map((url) =>
+    prove(work, url, signal).catch((error) => {
+      if (!stop.signal.aborted) stop.abort(error);
+      throw error;
+    })
+  ));
+  // The first failure is what stopped the others, and what they therefore all failed with.
+  if (results.some((one) => one.status === "rejected")) throw stop.signal.reason;
+}
+
+async function prove({ options, patience }: Work, url: string, signal: AbortSignal): Promise<void> {
   const { client } = options;
-  const authorization = await client.authorization(url);
+  const authorization = await client.authorization(url, { signal });
   if (authorization.status === "valid") return;
   const { solver, challenge } = choose(authorization, options.solvers);
   if (challenge.status === "invalid") throw failedChallenge(authorization, challenge);
@@ -129,23 +177,24 @@ async function prove(url: string, options: ObtainOptions, signal: AbortSignal): 
     challenge.token,
     await client.keyAuthorization(challenge.token),
   );
-  await solver.present(answer, signal);
   try {
-    if (challenge.status === "pending") await client.respond(challenge.url);
-    for await (const _ of looks(undefined, signal)) {
-      // The challenge itself is looked at: it says why it failed, and servers put no Retry-After on it.
-      const now = await client.challenge(challenge.url);
+    await solver.present(answer, signal);
+    if (challenge.status === "pending") await client.respond(challenge.url, { signal });
+    let now = challenge;
+    for await (const _ of patience.looks(() => now.retryAt, signal)) {
+      // The challenge itself is looked at, as it says why it failed.
+      now = await client.challenge(challenge.url, { signal });
       if (now.status === "valid") return;
       if (now.status === "invalid") throw failedChallenge(authorization, now);
     }
   } finally {
-    await solver.cleanUp(answer);
+    await solver.cleanUp(answer).catch((error) => options.onLeftover?.(error, answer));
   }
 }
 
 function choose(authorization: Authorization, solvers: readonly Solver[]): { solver: Solver; challenge: Challenge } {
   for (const solver of solvers) {
-    const challenge = authorization.challenges.find((one) => one.type === solver.type);
+    const challenge = authorization.challenges.find((one) => one.type === solver.type && one.token !== "");
     if (challenge) return { solver, challenge };
   }
   const name = `${authorization.wildcard ? "*." : ""}${authorization.identifier.value}`;
@@ -165,13 +214,13 @@ function failedChallenge(authorization: Authorization, challenge: Challenge): Ac
 }
 
 async function waitForOrder(
-  client: AcmeClient,
+  { options: { client }, patience }: Work,
   order: Order,
   wanted: readonly Order["status"][],
-  signal: AbortSignal,
 ): Promise<Order> {
+  const { signal } = patience;
   let now = order;
-  for await (const _ of looks(() => now.retryAt, signal)) {
+  for await (const _ of patience.looks(() => now.retryAt, signal)) {
     if (wanted.includes(now.status)) return now;
     if (now.status === "invalid") {
       const problem = readProblem(now.error, 400);
@@ -179,54 +228,7 @@ async function waitForOrder(
         ? new AcmeError("order_lost", "Cannot finish the order: the CA gave it up")
         : problemError("Cannot finish the order", problem);
     }
-    now = await client.order(order.url);
+    now = await client.order(order.url, { signal });
   }
   throw signal.reason;
-}
-
-/** The first looks come quickly, as most orders are done in milliseconds; later ones keep to what the server asked for. */
-const EARLY_LOOKS_MS: readonly number[] = [0, 10, 20, 40, 80, 160, 320];
-
-/** Longest pause between two looks, in milliseconds. */
-const MAX_PAUSE_MS = 30_000;
-
-async function* looks(retryAt: (() => Date | undefined) | undefined, signal: AbortSignal): AsyncGenerator<void> {
-  for (let look = 0;; look++) {
-    const early = EARLY_LOOKS_MS[look];
-    const asked = (retryAt?.()?.getTime() ?? 0) - Date.now();
-    const pause = early ?? Math.min(MAX_PAUSE_MS, Math.max(asked, 1000, 500 * 2 ** (look - EARLY_LOOKS_MS.length)));
-    await pauseFor(pause, signal);
-    yield;
-  }
-}
-
-function pauseFor(milliseconds: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  if (milliseconds === 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-}
-
-const IP = /^[\d.]+$|:/;
-
-function identifierOf(name: string): Identifier {
-  return { type: IP.test(name) ? "ip" : "dns", value: name };
-}
-
-function subjectNames(names: readonly string[]): { dns: string[]; ip: string[] } {
-  return { dns: names.filter((name) => !IP.test(name)), ip: names.filter((name) => IP.test(name)) };
-}
-
-function sameNames(order: Order, names: readonly string[]): boolean {
-  const wanted = new Set(names);
-  return order.identifiers.length === wanted.size && order.identifiers.every((one) => wanted.has(one.value));
 }

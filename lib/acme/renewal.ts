@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RenewalInfo } from "./client.ts";
+import type { RenewalInfo } from "./resources.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -8,8 +8,8 @@ import { createHash } from "node:crypto";
 import { AcmeError } from "./errors.ts";
 import { base64url } from "./jws.ts";
 
-/** The kinds of challenge that RFC 8555 §8 defines for DNS names. */
-export type ChallengeType = "http-01" | "dns-01";
+/** The kinds of challenge there are solvers for (RFC 8555 §8, RFC 8737). */
+export type ChallengeType = "http-01" | "dns-01" | "tls-alpn-01";
 
 /** What a solver must put in place. */
 export interface ChallengeAnswer {
@@ -31,7 +31,7 @@ export interface Solver {
   readonly type: ChallengeType;
   /** Puts the answer in place; resolves once it can be seen from outside. Doing it twice must do no harm. */
   present(answer: ChallengeAnswer, signal: AbortSignal): Promise<void>;
-  /** Takes it away, whatever became of the order. */
+  /** Takes it away, whatever became of the order; also what a failed `present` may have left. */
   cleanUp(answer: ChallengeAnswer): Promise<void>;
 }
 
@@ -146,6 +146,7 @@ async function runHook(options: DnsHookOptions, args: readonly string[], signal?
   try {
     ended = await run(program, args, signal ? AbortSignal.any([signal, patience]) : patience);
   } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
     if (patience.aborted) throw fail(`did not end within ${timeoutMs} ms`, cause);
     throw fail(`could not be run: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }

@@ -36,12 +36,14 @@ export class Transport {
   send(
     method: "GET" | "HEAD" | "POST",
     url: string,
-    options: { body?: string; signal?: AbortSignal } = {},
+    options: { body?: string; signal?: AbortSignal | undefined } = {},
   ): Promise<AcmeResponse> {
-    const target = new URL(url);
-    if (target.protocol !== "https:") {
-      throw new AcmeError("protocol", `Cannot use "${url}": ACME is spoken over https (RFC 8555 §6.1)`);
+    const target = URL.canParse(url) ? new URL(url) : undefined;
+    if (target?.protocol !== "https:") {
+      const why = `Cannot use "${url}": ACME is spoken over https (RFC 8555 §6.1)`;
+      return Promise.reject(new AcmeError("protocol", why));
     }
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     const { body } = options;
     const signal = AbortSignal.any([AbortSignal.timeout(this.#timeoutMs), ...(options.signal ? [options.signal] : [])]);
     return new Promise((resolve, reject) => {
@@ -84,7 +86,9 @@ async function readBody(response: IncomingMessage): Promise<string> {
   let size = 0;
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) throw new Error(`an answer of over ${MAX_BODY_BYTES} bytes`);
+    if (size > MAX_BODY_BYTES) {
+      throw new AcmeError("protocol", `Cannot understand the CA: an answer of over ${MAX_BODY_BYTES} bytes`);
+    }
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
@@ -101,6 +105,12 @@ function failure(target: URL, cause: Error & { code?: string }): AcmeError {
   return new AcmeError("unreachable", `Cannot reach the CA's server "${target.host}": ${detail}`, { cause });
 }
 
+/** Nobody is told to wait for longer: a century, in seconds. */
+const MAX_RETRY_SECONDS = 100 * 365 * 86_400;
+
+/** The three spellings of an HTTP date (RFC 9110 §5.6.7), by how they begin. `Date` alone takes "1.5" for a day of January. */
+const HTTP_DATE = /^(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? +(?:\d|[A-Z][a-z]{2} )/;
+
 /**
  * Reads a Retry-After header: seconds, or an HTTP date (RFC 9110 §10.2.3).
  *
@@ -109,8 +119,10 @@ function failure(target: URL, cause: Error & { code?: string }): AcmeError {
  * @returns When to try again; undefined when the header is absent or makes no sense.
  */
 export function readRetryAfter(value: string | undefined, now: Date): Date | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d{1,9}$/.test(value.trim())) return new Date(now.getTime() + Number(value) * 1000);
-  const date = new Date(value);
+  const text = value?.trim() ?? "";
+  if (/^\d+$/.test(text)) return new Date(now.getTime() + Math.min(Number(text), MAX_RETRY_SECONDS) * 1000);
+  if (!HTTP_DATE.test(text)) return undefined;
+  // The spelling of asctime names no zone, and means UTC.
+  const date = new Date(/GMT$|UTC$/.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -23,8 +23,8 @@ import { subjectAltName } from "./write_extension.ts";
 export interface RequestOptions {
   /** The key that asks to be certified; it signs the request. */
   readonly key: KeyPair;
-  /** What the subject is to be called; at most 64 characters. */
-  readonly commonName: string;
+  /** What the subject is to be called; at most 64 characters. Left empty when absent. */
+  readonly commonName?: string;
   /** The names asked for. */
   readonly names?: SubjectNames;
 }
@@ -77,14 +77,16 @@ const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
  */
 export async function createRequest(options: RequestOptions): Promise<{ pem: string; der: Uint8Array }> {
   const { key } = options;
-  const commonName = canonicalCommonName(options.commonName, { host: false });
+  const subject = options.commonName === undefined
+    ? sequence()
+    : nameWithCommonName(canonicalCommonName(options.commonName, { host: false }));
   const names = judgeNames(options.names ?? {}, { wildcard: true });
   const publicKey = await toPublicKey(key.publicKey);
   if (publicKey.algorithm !== key.algorithm) throw new PkiError("key_mismatch", "Cannot sign: the key pair is no pair");
   const attributes = names.length === 0
     ? []
     : [sequence(objectIdentifier(EXTENSION_REQUEST), setOf(sequence(subjectAltName(names))))];
-  const tbs = sequence(integer(0), nameWithCommonName(commonName), publicKey.spki, constructed(0, ...attributes));
+  const tbs = sequence(integer(0), subject, publicKey.spki, constructed(0, ...attributes));
   const der = await signed(signerOf(key), tbs);
   return { pem: pemEncode("CERTIFICATE REQUEST", der), der };
 }

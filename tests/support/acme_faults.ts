@@ -20,7 +20,15 @@ export interface SeenRequest {
 export interface Fault {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** JSON; a string is sent as it is. */
   readonly body?: unknown;
+}
+
+/** An answer of pebble on its way to the client. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
 }
 
 /** The go-between. */
@@ -31,8 +39,10 @@ export interface AcmeFaults extends AsyncDisposable {
   readonly seen: SeenRequest[];
   /** Orders that ended in a signature. */
   readonly finalized: () => number;
-  /** Called before a request is passed on; a fault is the answer instead. */
-  before: (request: SeenRequest) => Fault | undefined;
+  /** Called before a request is passed on; a fault is the answer instead, and with `hang` there is none. */
+  before: (request: SeenRequest) => Fault | "hang" | undefined;
+  /** What the client is sent instead of an answer of pebble. */
+  alter: (request: SeenRequest, answer: Answer) => Answer;
   /** Called after pebble has answered, before the client hears of it. */
   after: (request: SeenRequest) => void;
 }
@@ -63,6 +73,7 @@ export async function startFaults(pebble: Pebble): Promise<AcmeFaults> {
     finalized: () => finalized,
     before: () => undefined,
     after: () => {},
+    alter: (_, answer) => answer,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -75,23 +86,25 @@ export async function startFaults(pebble: Pebble): Promise<AcmeFaults> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const fault = faults.before(request);
+    if (fault === "hang") return;
     if (fault !== undefined) {
       response.writeHead(fault.status, { "content-type": "application/problem+json", ...fault.headers });
-      return void response.end(JSON.stringify(fault.body ?? {}));
+      return void response.end(typeof fault.body === "string" ? fault.body : JSON.stringify(fault.body ?? {}));
     }
     try {
       const answer = await forward(incoming, chunks);
       if (request.path.startsWith("/finalize") && answer.status === 200) finalized++;
       faults.after(request);
-      response.writeHead(answer.status, answer.headers);
-      response.end(answer.body);
+      const { status, headers, body } = faults.alter(request, answer);
+      response.writeHead(status, headers);
+      response.end(body);
     } catch {
       response.destroy();
     }
   }
 
   function forward(incoming: IncomingMessage, chunks: Uint8Array[]) {
-    return new Promise<{ status: number; headers: IncomingHttpHeaders; body: Uint8Array }>((resolve, reject) => {
+    return new Promise<Answer>((resolve, reject) => {
       // The Host header stays as it came: pebble makes its addresses from it
       const sent = send({
         host: "localhost",

@@ -23,8 +23,8 @@ export interface Pebble extends AsyncDisposable {
   readonly tlsPort: number;
   /** Base address of challtestsrv's management. */
   readonly dnsManagement: string;
-  /** PEM of the root it issues under. */
-  root(): Promise<string>;
+  /** PEM of the root it issues under; of an alternate one by its number. */
+  root(index?: number): Promise<string>;
   /** Ends pebble and starts it anew on the same ports, its state forgotten. */
   restart(): Promise<void>;
   /** Ends pebble alone: nobody answers any more. */
@@ -40,6 +40,8 @@ export interface PebbleOptions {
    * @default {7776000}
    */
   readonly validitySeconds?: number;
+  /** HMAC keys by key id, in base64url: accounts must be bound to one of them. */
+  readonly externalAccounts?: Readonly<Record<string, string>>;
 }
 
 /** Starts pebble on free ports. */
@@ -73,7 +75,8 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
         httpPort,
         tlsPort,
         ocspResponderURL: "",
-        externalAccountBindingRequired: false,
+        externalAccountBindingRequired: options.externalAccounts !== undefined,
+        externalAccountMACKeys: options.externalAccounts ?? {},
         retryAfter: { authz: 3, order: 3 },
         profiles: {
           default: { description: "The profile you know", validityPeriod },
@@ -109,7 +112,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     httpPort: httpPort!,
     tlsPort: tlsPort!,
     dnsManagement: `http://127.0.0.1:${dnsManagement}`,
-    root: () => get(`https://localhost:${management}/roots/0`, ca.pem),
+    root: (index = 0) => get(`https://localhost:${management}/roots/${index}`, ca.pem),
     async restart() {
       await stop();
       server = startServer();

@@ -2,42 +2,17 @@
  * Against real pebble: account, order, challenge, certificate, renewal information, and the ways it goes wrong.
  */
 import { equal, match, notEqual, ok, rejects } from "node:assert/strict";
-import { createServer, type Server } from "node:http";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AcmeClient, certificateId, dnsHookSolver, type HttpSolver, httpSolver, obtainCertificate } from "@helyos/acme";
+import { AcmeClient, certificateId, dnsHookSolver, httpSolver, obtainCertificate } from "@helyos/acme";
 import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
 import { freePort } from "../../support/free_port.ts";
-import { type Pebble, startPebble } from "../../support/pebble.ts";
+import { startPebble } from "../../support/pebble.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
+import { registered, serveChallenges } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
-
-async function serveChallenges(solver: HttpSolver, port: number): Promise<AsyncDisposable> {
-  const server: Server = createServer((request, response) => {
-    const answer = solver.answer(request.url ?? "");
-    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/octet-stream" });
-    response.end(answer);
-  });
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  return {
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-async function registered(pebble: Pebble): Promise<AcmeClient> {
-  const client = new AcmeClient({
-    directoryUrl: pebble.directoryUrl,
-    accountKey: await generateKeyPair(),
-    ca: pebble.ca,
-  });
-  await client.register({ emails: ["ops@example.com"] });
-  return client;
-}
 
 Deno.test({
   name: "obtainCertificate() gets a certificate that verifies under pebble's root, with 5 % of nonces refused",
