@@ -132,9 +132,14 @@ export function tlsLabel(context: Pick<Context, "server" | "insecure" | "ca">): 
  *
  * @param target Where to, with what.
  * @param proxy The HTTP proxy to go through; without one the connection is direct whatever the environment says.
+ * @param limits How long an answer that is no stream may take to its last byte.
  * @returns The connection.
  */
-export function openConnection(target: Target, proxy?: string): Connection {
+export function openConnection(
+  target: Target,
+  proxy?: string,
+  { answerTimeoutMs = ANSWER_TIMEOUT_MS }: { readonly answerTimeoutMs?: number } = {},
+): Connection {
   const { token, ...rest } = target;
   const url = new URL(target.server);
   const prefix = url.pathname === "/" ? "" : url.pathname;
@@ -150,6 +155,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
       throw explainConnection(error, { ...target, proxy });
     }
   };
+  const inTime: Fetcher = (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(answerTimeoutMs) });
   return {
     ...rest,
     hasToken: token !== undefined,
@@ -158,7 +164,7 @@ export function openConnection(target: Target, proxy?: string): Connection {
     async call(endpoint, input) {
       const { ApiError, callEndpoint } = await import("@helyos/api/client");
       try {
-        return await callEndpoint(endpoint.answer === "json" ? withinTime(fetch) : fetch, endpoint, input);
+        return await callEndpoint(endpoint.answer === "json" ? inTime : fetch, endpoint, input);
       } catch (error) {
         if (error instanceof CliError) throw error;
         const explain = await import("./explain.ts");
@@ -170,10 +176,6 @@ export function openConnection(target: Target, proxy?: string): Connection {
       await (await client?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
-}
-
-function withinTime(fetch: Fetcher): Fetcher {
-  return (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
 }
 
 async function openClient(

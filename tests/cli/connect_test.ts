@@ -1,9 +1,11 @@
+import { whoamiRequest } from "@helyos/api/identity";
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { GLOBAL_OPTIONS, type Globals } from "../../cli/command.ts";
-import { resolveTarget, tlsLabel } from "../../cli/connect.ts";
+import { openConnection, resolveTarget, tlsLabel } from "../../cli/connect.ts";
 import { Contexts, formatContexts } from "../../cli/context.ts";
 import type { Io } from "../../cli/io.ts";
 import { temporaryFolder } from "../support/process.ts";
+import { startFakeDaemon } from "./terminal.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n";
 const CA = new TextEncoder().encode(PEM).toBase64();
@@ -100,6 +102,23 @@ Deno.test("resolveTarget() takes flags before variables before the context befor
     "http",
     undefined,
   ]);
+});
+
+Deno.test("openConnection() gives up an answer that comes drop by drop", async () => {
+  let drops: ReturnType<typeof setInterval> | undefined;
+  const drip = () =>
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        drops = setInterval(() => controller.enqueue(new Uint8Array([32])), 10);
+      },
+      cancel: () => clearInterval(drops),
+    });
+  await using daemon = startFakeDaemon({ "GET /api/v1/whoami": () => new Response(drip()) });
+  const none = { ca: undefined, token: undefined, context: undefined, project: undefined, heldBack: undefined };
+  await using connection = openConnection({ server: daemon.server, tls: "http", ...none }, undefined, {
+    answerTimeoutMs: 100,
+  });
+  await rejects(() => connection.call(whoamiRequest, {}), { name: "CliError", code: "timeout" });
 });
 
 Deno.test("tlsLabel() says how a server is trusted", () => {
