@@ -33,7 +33,7 @@ Deno.test("ProxyCore answers 503 without upstream and 502 when none can be reach
 Deno.test("ProxyCore answers 504 when the upstream says nothing, 408 when the visitor does not finish", async () => {
   await using upstream = await startUpstream(() => "");
   await using proxy = await startCore([site("a", [upstream.address])], {
-    limits: { responseMs: 50, headMs: 50, bodyMs: 50, lingerMs: 50, keepAliveMs: 50 },
+    limits: { responseMs: 50, headMs: 500, bodyMs: 200, lingerMs: 500 },
   });
   match(await say(proxy.http, GET), /^HTTP\/1\.1 504 Gateway Timeout/);
   match(await say(proxy.http, "GET / HT"), /^HTTP\/1\.1 408 Request Timeout/);
@@ -45,14 +45,16 @@ Deno.test("ProxyCore ends an idle connection, and one whose response falls silen
   await using upstream = await startUpstream((head) =>
     head.startsWith("GET /silent") ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" : ok("hello")
   );
-  await using proxy = await startCore([site("a", [upstream.address])], { limits: { keepAliveMs: 50, silenceMs: 50 } });
+  await using proxy = await startCore([site("a", [upstream.address])], {
+    limits: { keepAliveMs: 200, silenceMs: 200 },
+  });
   match(await say(proxy.http, KEEP), /hello$/);
   match(await say(proxy.http, KEEP.replace("/", "/silent")), /\r\n1\r\nx\r\n$/);
 });
 
 Deno.test("ProxyCore refuses a body beyond its bound, announced or not", async () => {
   await using upstream = await startUpstream(() => "");
-  await using proxy = await startCore([site("a", [upstream.address])], { limits: { maxBodyBytes: 10, lingerMs: 50 } });
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { maxBodyBytes: 10, lingerMs: 500 } });
   match(await say(proxy.http, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello"), /^HTTP\/1\.1 413 /);
   equal(upstream.heads.length, 0);
   match(
@@ -76,7 +78,7 @@ Deno.test("ProxyCore passes an answer on that comes before the request's end, an
 
 Deno.test("ProxyCore answers 504 when the upstream takes nothing of a body", async () => {
   await using upstream = await startRawUpstream((socket) => void socket.pause());
-  await using proxy = await startCore([site("a", [upstream.address])], { limits: { bodyMs: 300, lingerMs: 50 } });
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { bodyMs: 1_000 } });
   using caller = await call(proxy.http);
   caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n");
   const block = "x".repeat(1_000_000);
@@ -110,7 +112,7 @@ Deno.test("ProxyCore counts handshakes that fail, hang or succeed, and forgets t
   const a = await certificate("a", ["a"]);
   await using proxy = await startCore([site("a", [upstream.address], { tls: { certificateId: "a" } })], {
     certificates: [a],
-    limits: { maxConnections: 2, handshakeMs: 100 },
+    limits: { maxConnections: 2, handshakeMs: 1_000 },
   });
   for (let turn = 0; turn < 4; turn++) {
     await rejects(call(proxy.https, { serverName: "unknown" }));

@@ -1,7 +1,7 @@
 import { equal, match, ok as truthy } from "node:assert/strict";
 import { call, ok, say, site, startCore, startRawUpstream, startUpstream } from "./support.ts";
 
-const LIMITS = { lingerMs: 50, maxHops: 3 };
+const LIMITS = { lingerMs: 500, maxHops: 3 };
 
 for (
   const [name, status, text] of [
