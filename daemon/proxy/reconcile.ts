@@ -75,7 +75,7 @@ export class ProxyKeeper implements AsyncDisposable {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #toLook = new Set<string>();
-  readonly #closing = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
   #closed = false;
   #lastDetail = "";
 
@@ -189,7 +189,7 @@ export class ProxyKeeper implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    this.#closing.resolve();
+    this.#closing.abort();
     clearTimeout(this.#gathering);
     this.#toLook.clear();
     await this.#routes[Symbol.asyncDispose]();
@@ -303,28 +303,35 @@ export class ProxyKeeper implements AsyncDisposable {
   }
 
   async #lookAt(domain: string): Promise<void> {
+    const before = this.#sights.get(domain)?.seen;
     for (const pause of LOOKS_MS) {
       if (pause > 0) await this.#pause(pause);
       const sight = this.#sights.get(domain);
       if (sight === undefined || this.#closed) return;
       const now = this.#deps.now();
-      const before = sight.seen?.state;
       sight.seen = { ...await this.#compare(domain, sight), checkedAt: now.toISOString() };
       sight.checkedAt = now.getTime();
       if (sight.seen.state === "served") {
-        if (before !== "served") this.#deps.log.info(`${domain} is served with its certificate`);
+        if (before?.state !== "served") this.#deps.log.info(`${domain} is served with its certificate`);
         return;
       }
+      // A proxy that is down is told by its own status, and looked at again by the next tick
+      if (pause >= 250 && this.#backend.status().https === undefined) return;
     }
-    const sight = this.#sights.get(domain);
-    if (sight?.seen !== undefined) this.#deps.log.warn(`${domain} is not served as it should be: ${sight.seen.detail}`);
+    const seen = this.#sights.get(domain)?.seen;
+    if (seen?.state === "mismatch" && seen.detail !== before?.detail) {
+      this.#deps.log.warn(`${domain} is not served as it should be: ${seen.detail}`);
+    }
   }
 
   async #pause(milliseconds: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
-    await Promise.race([promise, this.#closing.promise]);
+    const stop = () => resolve();
+    const timer = setTimeout(stop, milliseconds);
+    this.#closing.signal.addEventListener("abort", stop);
+    await promise;
     clearTimeout(timer);
+    this.#closing.signal.removeEventListener("abort", stop);
   }
 
   async #compare(domain: string, { expected }: Sight): Promise<Pick<Seen, "state" | "detail">> {
