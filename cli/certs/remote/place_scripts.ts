@@ -34,7 +34,8 @@ for folder; do
   folder=$(expand "$folder")
   mkdir -p -- "$folder" || give_up
   # What a killed deployment left: private keys that nobody will move any more.
-  find "$folder" -maxdepth 1 -name '.helyos-*' -type d -mmin +60 -exec rm -rf {} + 2>/dev/null || :
+  find "$folder" -maxdepth 1 -name '.helyos-*' -type d -mmin +60 2>/dev/null |
+    while IFS= read -r left; do drop "$left" 2>/dev/null || :; done
   stage=$(umask 077; mktemp -d "$folder/.helyos-XXXXXX") || give_up
   made=$made$stage$nl
   upload=$stage
