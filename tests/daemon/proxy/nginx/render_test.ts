@@ -8,7 +8,7 @@ Deno.test("siteText() writes a wildcard of one label, a redirect, a certificate 
   equal(
     siteText(PLAN.sites[0]!, PLAN, FACTS),
     String.raw`# Written by helyosd; changes are lost
-upstream helyos-wildcard.b.io-1 {
+upstream 1-wildcard.b.io {
   server 10.0.0.1:80;
   server [::1]:81;
   keepalive 32;
@@ -28,7 +28,7 @@ server {
   ssl_certificate_key certs/b-2.key;
   add_header Strict-Transport-Security "max-age=60" always;
   location / {
-    proxy_pass http://helyos-wildcard.b.io-1;
+    proxy_pass http://1-wildcard.b.io;
   }
 }
 `,
