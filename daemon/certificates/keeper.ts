@@ -248,7 +248,13 @@ export class CertificateKeeper implements AsyncDisposable {
     const progress: Progress = { plan, directory };
     meter.attempt(domain);
     try {
-      const certificate = await orderCertificate(this.#deps, { plan, directory, lock, signal }, progress);
+      const onLeftover = (error: unknown, name: string) =>
+        log.warn(`what proved ${name} could not be taken away again`, facts(error));
+      const certificate = await orderCertificate(
+        { ...this.#deps, onLeftover },
+        { plan, directory, lock, signal },
+        progress,
+      );
       log.info(`got a certificate for ${domain}`, { ends: certificate.notAfter, issuer: certificate.issuer });
     } catch (error) {
       if (error instanceof Superseded || signal.aborted) return;

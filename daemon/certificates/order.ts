@@ -33,6 +33,8 @@ export interface OrderDeps {
   readonly accounts: Pick<Accounts, "client" | "forget">;
   readonly solvers: readonly Solver[];
   readonly settings: AcmeSettings;
+  /** Told of an answer to a challenge that could not be taken away again, such as a TXT record. */
+  readonly onLeftover?: (error: unknown, name: string) => void;
 }
 
 /** Which order. */
@@ -83,6 +85,7 @@ export async function orderCertificate(
       key,
       solvers: deps.solvers,
       signal: request.signal,
+      onLeftover: (error, { name }) => deps.onLeftover?.(error, name),
       ...(deps.settings.profile === undefined ? {} : { profile: deps.settings.profile }),
       ...(replaces === undefined ? {} : { replaces }),
       ...(order?.url === undefined ? {} : { orderUrl: order.url }),
