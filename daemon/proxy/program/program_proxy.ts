@@ -61,6 +61,8 @@ export class ProgramProxy implements ProxyBackend {
   #statuses: readonly SiteStatus[] = [];
   #status: ProxyStatus = { state: "idle", detail: "nothing to serve" };
   #started: Started | undefined;
+  /** Where something is served, even while what is wanted now is not. */
+  #bound: Pick<ProxyStatus, "http" | "https"> = {};
   #working: Promise<unknown> = Promise.resolve();
   #busy = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -169,7 +171,8 @@ export class ProgramProxy implements ProxyBackend {
     const good = offers.filter(({ reason }) => reason === undefined).length;
     const sites = good === offers.length ? `${good}` : `${good} of ${offers.length}`;
     const plural = offers.length === 1 ? "site" : "sites";
-    this.#status = { state: "serving", detail: `${this.#driver.title} serves ${sites} ${plural}`, http, https };
+    this.#bound = { http, https };
+    this.#status = { state: "serving", detail: `${this.#driver.title} serves ${sites} ${plural}`, ...this.#bound };
     this.#servingSince = Date.now();
     // For example the name of an upstream that did not resolve may do so later
     if (offers.some(({ refused }) => refused)) {
@@ -228,6 +231,7 @@ export class ProgramProxy implements ProxyBackend {
       if (this.#started !== started) return; // ended by us
       this.#started = undefined;
       this.#served = undefined;
+      this.#bound = {};
       const down = new ProgramDown(whyDown(this.#driver.title, lines, plan));
       started.over.abort(down);
       // While it is being told something, whoever waits for that is told
@@ -238,6 +242,7 @@ export class ProgramProxy implements ProxyBackend {
   async #stop(): Promise<void> {
     const started = this.#started;
     this.#started = undefined;
+    this.#bound = {};
     await started?.child.stop();
   }
 
@@ -251,7 +256,7 @@ export class ProgramProxy implements ProxyBackend {
   #fail(detail: string): void {
     if (Date.now() - this.#servingSince > SETTLED_MS) this.#failures = 0;
     this.#servingSince = Date.now();
-    this.#status = { state: "failing", detail };
+    this.#status = { state: "failing", detail, ...this.#bound };
     this.#again(Math.min(RETRY_MS * 2 ** this.#failures++, LONGEST_RETRY_MS));
   }
 
