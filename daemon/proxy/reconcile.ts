@@ -66,6 +66,7 @@ export class ProxyKeeper implements AsyncDisposable {
   readonly #served = new Map<string, { readonly revision: number; readonly certificate: ServedCertificate }>();
   #backend: ProxyBackend;
   #statuses = new Map<string, SiteStatus>();
+  #appliedAt = 0;
   /** Certificates whose key does not open. */
   readonly #locked = new Set<string>();
   /** What is looked for at each HTTPS site, by the site's domain. */
@@ -140,6 +141,9 @@ export class ProxyKeeper implements AsyncDisposable {
   /** Looks again at what was not served as it should, and now and then at everything. Call it every few seconds. */
   tick(): void {
     const now = this.#deps.now().getTime();
+    // A site that the proxy refused may be fine by now, for example when its upstream's name resolves
+    const refused = [...this.#statuses.values()].some(({ state }) => state === "failed");
+    if (refused && Math.abs(now - this.#appliedAt) > LOOK_SOON_MS) this.#changed();
     const due = [...this.#sights].filter(([, { seen, checkedAt }]) =>
       checkedAt === undefined ||
       Math.abs(now - checkedAt) > (seen?.state === "served" ? LOOK_AGAIN_MS : LOOK_SOON_MS)
@@ -249,6 +253,7 @@ export class ProxyKeeper implements AsyncDisposable {
     const desired = desiredProxy(routes, served, { ...this.#deps.listen, challenges: this.#deps.challenges });
     const statuses = await this.#backend.apply(desired);
     this.#statuses = new Map(statuses.map((status) => [status.domain, status]));
+    this.#appliedAt = this.#deps.now().getTime();
     this.#sights = sights;
     this.#look([...sights].filter(([, sight]) => sight.checkedAt === undefined).map(([domain]) => domain));
     this.#tellStatus();
