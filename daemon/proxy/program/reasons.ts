@@ -21,6 +21,8 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
  */
 export function whyDown(title: string, lines: readonly string[], plan: Pick<Plan, "http" | "https">): string {
   for (const line of lines) {
+    // Not an upstream that refused a connection
+    if (!/\b(bind|listen)/i.test(line)) continue;
     const [, cause] = CAUSES.find(([pattern]) => pattern.test(line)) ?? [];
     if (cause === undefined) continue;
     const address = [plan.http, plan.https].map(hostPort).find((text) => line.includes(text));

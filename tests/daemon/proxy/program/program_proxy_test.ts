@@ -150,6 +150,8 @@ Deno.test("whyDown() says in words which address cannot be had", () => {
     "cannot listen on [::]:443: the address is in use",
   );
   equal(whyDown("Traefik", ["first", "last"], plan), "Traefik: last");
+  const upstream = "connect() to 10.0.0.1:80 failed (13: Permission denied) while connecting to upstream";
+  equal(whyDown("nginx", [upstream, "killed"], plan), "nginx: killed");
 });
 
 Deno.test("startChild() tells what was said last, gives nothing of the environment away, and names what is not there", async () => {
