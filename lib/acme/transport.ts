@@ -47,13 +47,21 @@ export class Transport {
     const { body } = options;
     const signal = AbortSignal.any([AbortSignal.timeout(this.#timeoutMs), ...(options.signal ? [options.signal] : [])]);
     return new Promise((resolve, reject) => {
-      const fail = (cause: Error) => reject(options.signal?.aborted ? options.signal.reason : failure(target, cause));
+      const fail = (cause: Error) => {
+        signal.removeEventListener("abort", stop);
+        reject(options.signal?.aborted ? options.signal.reason : failure(target, cause));
+      };
+      // Deno 2.9 sends a request that is aborted on a kept connection again and says nothing: so the signal is heard here.
+      const stop = () => {
+        request.destroy();
+        fail(signal.reason);
+      };
+      signal.addEventListener("abort", stop, { once: true });
       const request = httpsRequest(
         target,
         {
           method,
           agent: this.#agent,
-          signal,
           headers: {
             "user-agent": "helyos-acme/0.4 (+https://jsr.io/@helyos/acme)",
             "accept-language": "en",
@@ -64,7 +72,10 @@ export class Transport {
         },
         (response) =>
           readBody(response).then(
-            (text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+            (text) => {
+              signal.removeEventListener("abort", stop);
+              resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+            },
             fail,
           ),
       );
@@ -109,7 +120,7 @@ function failure(target: URL, cause: Error & { code?: string }): AcmeError {
 const MAX_RETRY_SECONDS = 100 * 365 * 86_400;
 
 /** The three spellings of an HTTP date (RFC 9110 §5.6.7), by how they begin. `Date` alone takes "1.5" for a day of January. */
-const HTTP_DATE = /^(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? +(?:\d|[A-Z][a-z]{2} )/;
+const HTTP_DATE = /^[A-Z][a-z]+day, \d\d-|^[A-Z][a-z]{2}(?:, \d\d)? [A-Z][a-z]{2} [\d ]+:\d\d/;
 
 /**
  * Reads a Retry-After header: seconds, or an HTTP date (RFC 9110 §10.2.3).

@@ -63,7 +63,7 @@ export async function startFaults(pebble: Pebble): Promise<AcmeFaults> {
   let finalized = 0;
   const target = new URL(pebble.directoryUrl);
   const server = createServer({ cert: leaf.pem, key: await exportPrivateKey(key) }, (incoming, response) => {
-    void pass(incoming, response);
+    pass(incoming, response).catch(() => response.destroy()); // The client went away
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const faults: AcmeFaults = {
