@@ -41,7 +41,7 @@ function start(program: string, args: readonly string[]): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       try {
-        child.kill("SIGKILL");
+        child.kill("SIGTERM"); // nginx's workers outlive a master that was killed
       } catch {
         // It ended by itself.
       }
