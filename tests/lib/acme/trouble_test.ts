@@ -174,7 +174,8 @@ Deno.test({
     ok(cleaned.includes("bad.example.com"), "also what a failed present may have left");
     deepEqual(leftovers, cleaned);
     await new Promise((resolve) => setTimeout(resolve, 300));
-    equal(one.faults.seen.length, count, "nothing goes on");
+    // One request may have been on its way when the other name failed; whoever still looked would have looked five times by now.
+    ok(one.faults.seen.length <= count + 1, "nothing goes on");
   },
 });
 
@@ -184,7 +185,6 @@ Deno.test({
   async fn() {
     await using one = await bench();
     for (const step of ["/order-plz", "/authZ", "/chalZ", "/finalize", "/certZ", "/my-order"]) {
-      console.error(step);
       const controller = new AbortController();
       const reason = new Error(`enough of ${step}`);
       one.faults.before = ({ path }) => {
