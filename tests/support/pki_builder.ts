@@ -272,7 +272,11 @@ export interface TestCrl {
   }[];
   /** The content of an issuingDistributionPoint. */
   readonly scope?: readonly Uint8Array[];
+  /** Whether it has no extensions but those that are given. */
+  readonly plain?: boolean;
   readonly extensions?: readonly Uint8Array[];
+  /** The version as it is encoded: 1, which is version 2, when left out; version 1 when `null`. */
+  readonly version?: number | null;
 }
 
 /** Encodes and signs a CRL. */
@@ -291,9 +295,12 @@ export function crl(of: TestCrl): Uint8Array {
       ...(extensions.length === 0 ? [] : [sequence(...extensions)]),
     );
   });
-  const extensions = [
+  const standard = [
     extension(ExtensionId.authorityKeyIdentifier, sequence(primitive(0, of.signer.id))),
     extension(ExtensionId.crlNumber, integer(of.number ?? 1)),
+  ];
+  const extensions = [
+    ...(of.plain ? [] : standard),
     ...(of.base === undefined ? [] : [extension(ExtensionId.deltaCrlIndicator, integer(of.base), true)]),
     ...(of.scope === undefined ? [] : [extension(ExtensionId.issuingDistributionPoint, sequence(...of.scope), true)]),
     ...of.extensions ?? [],
@@ -301,13 +308,13 @@ export function crl(of: TestCrl): Uint8Array {
   return signed(
     of.signer,
     sequence(
-      integer(1),
+      ...(of.version === null ? [] : [integer(of.version ?? 1)]),
       of.signer.algorithm,
       name(of.issuer ?? "CA"),
       time(of.thisUpdate ?? new Date("2026-05-31T00:00:00Z")),
       ...(of.nextUpdate === null ? [] : [time(of.nextUpdate ?? new Date("2026-06-07T00:00:00Z"))]),
       ...(revoked.length === 0 ? [] : [sequenceOf(revoked)]),
-      constructed(0, sequence(...extensions)),
+      ...(extensions.length === 0 ? [] : [constructed(0, sequence(...extensions))]),
     ),
   );
 }

@@ -6,7 +6,7 @@
 import type { Certificate } from "../certificate.ts";
 import { ExtensionId, PurposeId } from "../oid.ts";
 import { oidName } from "../oid.ts";
-import { type Refusal, refusal } from "./result.ts";
+import { day, type Refusal, refusal } from "./result.ts";
 import { judgeKey } from "./signature.ts";
 
 /** What a certificate is to be used for. */
@@ -31,8 +31,6 @@ const PROCESSED: ReadonlySet<string> = new Set([
 
 /** The policy qualifiers that RFC 5280 §4.2.1.4 defines: neither changes a verdict. */
 const KNOWN_QUALIFIERS: ReadonlySet<string> = new Set(["1.3.6.1.5.5.7.2.1", "1.3.6.1.5.5.7.2.2"]);
-
-const day = (date: Date): string => date.toISOString().replace(".000Z", "Z");
 
 /** What a judgement depends on. */
 export interface JudgeOptions {

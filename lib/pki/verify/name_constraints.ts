@@ -7,7 +7,7 @@
  * @module
  */
 import type { Certificate } from "../certificate.ts";
-import { hexOf } from "../der.ts";
+import { DerReader, hexOf, stringOf, Tag } from "../der.ts";
 import type { Name } from "../distinguished_name.ts";
 import type { NameConstraints, Subtree } from "../extension.ts";
 import type { GeneralName, GeneralNameKind } from "../general_name.ts";
@@ -18,6 +18,7 @@ import { isHostName, mailboxOf, uriOf } from "../matching.ts";
 const MAX_COMPARISONS = 1 << 20;
 
 const EMAIL_ATTRIBUTE = "1.2.840.113549.1.9.1";
+const SMTP_UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9";
 
 /** A name that is constrained, taken apart once. */
 type Constrained =
@@ -90,6 +91,12 @@ function constrainedNames(certificate: Certificate): readonly Shown[] {
 
 function collectNames({ subject, names }: Certificate): Shown[] {
   const shown: Shown[] = names.map((name) => ({ kind: name.kind, text: name.value, parsed: takeApart(name) }));
+  // RFC 9598 §6: what is said of mailboxes goes for international ones, which are names of another kind.
+  for (const name of names) {
+    if (name.type !== SMTP_UTF8_MAILBOX) continue;
+    const text = utf8Of(name.bytes);
+    shown.push({ kind: "email", text: text ?? name.value, parsed: emailOf(text ?? "") });
+  }
   // An empty subject is no name.
   if (!subject.isEmpty) {
     shown.push({ kind: "directory", text: subject.toString(), parsed: { kind: "directory", name: subject } });
@@ -125,6 +132,17 @@ function takeApart(name: GeneralName): Constrained {
       return { kind: "directory", name: name.directory! };
     default:
       return { kind: "opaque", of: name.kind };
+  }
+}
+
+/** The UTF8String inside an `otherName`, or nothing when there is none. */
+function utf8Of(otherName: Uint8Array): string | undefined {
+  try {
+    const inside = new DerReader(otherName);
+    inside.next();
+    return stringOf(new DerReader(inside.next().content).read(Tag.UTF8_STRING, "a mailbox"), "a mailbox");
+  } catch {
+    return undefined;
   }
 }
 

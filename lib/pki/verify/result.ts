@@ -75,6 +75,11 @@ export type VerifyResult =
   }
   | Refusal;
 
+/** @internal Spells an instant, for messages. */
+export function day(date: Date): string {
+  return date.toISOString().replace(".000Z", "Z");
+}
+
 /** @internal Makes a refusal. */
 export function refusal(
   certificate: Certificate | undefined,

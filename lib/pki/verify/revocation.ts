@@ -14,8 +14,9 @@ import { ExtensionId } from "../oid.ts";
 import type { Context } from "./context.ts";
 import { targetFault } from "./judge.ts";
 import { policyFault } from "./policy.ts";
-import { type Refusal, refusal } from "./result.ts";
+import { day, type Refusal, refusal } from "./result.ts";
 import { PathSearch } from "./search.ts";
+import { crlFault } from "./verify_crl.ts";
 
 /** Every reason a CRL can be about (RFC 5280 §6.3.2 (a)). */
 const ALL_REASONS: readonly RevocationReason[] = [
@@ -95,22 +96,21 @@ export class Revocation {
       // what any current list revokes is revoked, whichever happens to be read first.
       const scope = scopeOf(crl);
       if ((spoken.get(scope) ?? crl) !== crl) continue;
+      // §6.3: whose next update has passed is to be fetched anew, whatever deltas there are.
+      const fault = crlFault(crl, this.#context.request.at);
+      if (fault !== undefined) {
+        obstacle = `of its CRL, ${fault.reason}`;
+        continue;
+      }
       const signer = await this.#signerOf(crl, above);
       if (typeof signer === "string") {
         obstacle = signer;
         continue;
       }
-      // §6.3: whose next update has passed is to be fetched anew, whatever deltas there are.
-      const stale = this.#staleness(crl);
-      if (stale !== undefined) {
-        obstacle = stale;
-        continue;
-      }
-      const delta = await this.#deltaFor(crl, signer);
-      const entry = (delta && entryFor(certificate, delta)) ?? entryFor(certificate, crl);
-      if (entry !== undefined && !(entry.reason === "removeFromCRL" && delta?.revoked.includes(entry))) {
+      const entry = revoking(certificate, crl, await this.#deltaFor(crl, signer));
+      if (entry !== undefined) {
         const why = entry.reason === undefined ? "" : ` (${entry.reason})`;
-        const reason = `it was revoked on ${entry.date.toISOString().replace(".000Z", "Z")}${why}`;
+        const reason = `it was revoked on ${day(entry.date)}${why}`;
         return refusal(certificate, "revoked", { section: "RFC 5280 §6.3.3", reason });
       }
       used++;
@@ -145,27 +145,17 @@ export class Revocation {
     }
   }
 
-  /** Why a CRL says nothing about now, or nothing. */
-  #staleness(crl: Crl): string | undefined {
-    const { at } = this.#context.request;
-    if (crl.thisUpdate.getTime() > at) return "its CRL is from the future";
-    // §5.1.2.5: CAs MUST say when the next comes; of a list that does not, nobody can tell how old is too old.
-    if (crl.nextUpdate === undefined) return "its CRL does not say how long it is good for";
-    return crl.nextUpdate.getTime() < at ? "its CRL is out of date" : undefined;
-  }
-
   /** The newest delta that goes with a complete CRL (RFC 5280 §6.3.3 (c) and (h)), or nothing. */
   async #deltaFor(crl: Crl, signer: Certificate): Promise<Crl | undefined> {
     const number = crl.number;
     if (number === undefined) return undefined;
     this.#context.spend("steps", this.#deltas.length);
     const fitting = this.#deltas.filter((delta) =>
-      delta.unknownCritical.length === 0 &&
       delta.issuer.equals(crl.issuer) &&
       sameExtension(delta, crl, ExtensionId.issuingDistributionPoint) &&
       sameExtension(delta, crl, ExtensionId.authorityKeyIdentifier) &&
       delta.number !== undefined && number >= delta.baseNumber! && number < delta.number &&
-      this.#staleness(delta) === undefined
+      crlFault(delta, this.#context.request.at) === undefined
     ).sort((a, b) => (a.number! > b.number! ? -1 : 1));
     for (const delta of fitting) {
       if (await this.#context.signatureBy(delta, signer) === "good") return delta;
@@ -175,8 +165,6 @@ export class Revocation {
 
   /** The certificate of who signed a CRL, cleared (RFC 5280 §6.3.3 (f) and (g)); or why there is none. */
   async #signerOf(crl: Crl, above: readonly Certificate[]): Promise<Certificate | string> {
-    // §5.2, §5.3: what is critical and not understood voids the whole list.
-    if (crl.unknownCritical.length > 0) return `its CRL has a critical extension that is not understood`;
     const anchor = above[above.length - 1]!;
     const own = above.filter((signer) => signer.subject.equals(crl.issuer));
     const named = [...new Set([...own, ...this.#context.bySubject.get(crl.issuer.key) ?? []])];
@@ -289,12 +277,20 @@ function sameExtension(a: Crl, b: Crl, id: string): boolean {
   return one === undefined || other === undefined ? one === other : sameBytes(one, other);
 }
 
+/** What revokes a certificate: an entry of the delta; else, unless the delta takes it back, one of the base. */
+function revoking(certificate: Certificate, base: Crl, delta: Crl | undefined): RevokedEntry | undefined {
+  const since = delta === undefined ? [] : entriesFor(certificate, delta);
+  // A list may name a certificate twice: whatever revokes it counts.
+  const entry = since.find((entry) => entry.reason !== "removeFromCRL");
+  return entry ?? (since.length > 0 ? undefined : entriesFor(certificate, base)[0]);
+}
+
 /** Finds a certificate on a CRL by issuer and serial: whatever else is changed about it, it stays revoked. */
-function entryFor(certificate: Certificate, crl: Crl): RevokedEntry | undefined {
+function entriesFor(certificate: Certificate, crl: Crl): RevokedEntry[] {
   let index = indexes.get(crl);
   if (index === undefined) {
     index = Map.groupBy(crl.revoked, (entry) => entry.serial);
     indexes.set(crl, index);
   }
-  return index.get(certificate.serial)?.find((entry) => entry.issuer.equals(certificate.issuer));
+  return (index.get(certificate.serial) ?? []).filter((entry) => entry.issuer.equals(certificate.issuer));
 }

@@ -122,19 +122,17 @@ export class PathSearch {
 
   /** What keeps a sound issuer from standing above this path, or nothing. */
   #misfit(path: readonly Certificate[], issuer: Certificate, anchor: boolean): Refusal | undefined {
-    const { maxDepth } = this.#context.request;
-    if (!anchor && path.length > maxDepth) {
-      const reason = `the path has more than ${maxDepth} certificates between the first and the trust anchor`;
-      return refusal(issuer, "depth", { section: "RFC 5280 §6.1", reason });
-    }
     // §6.1.4(l) and (m): the certificates between, those that a CA issued to itself not counted.
+    const between = path.filter((certificate, i) => i > 0 && !certificate.isSelfIssued).length;
+    const { maxDepth } = this.#context.request;
+    if (!anchor && !issuer.isSelfIssued && between >= maxDepth) {
+      const reason = `the path has more than ${maxDepth} certificates between the first and the trust anchor`;
+      return refusal(issuer, "depth", { section: "RFC 5280 §6.1.4(l)", reason });
+    }
     const limit = issuer.basicConstraints?.pathLength;
-    if (limit !== undefined) {
-      const between = path.slice(1).filter((certificate) => !certificate.isSelfIssued).length;
-      if (between > limit) {
-        const reason = `${between} CAs follow it, and it allows ${limit}`;
-        return refusal(issuer, "path_length", { section: "RFC 5280 §6.1.4(l)", reason });
-      }
+    if (limit !== undefined && between > limit) {
+      const reason = `${between} CAs follow it, and it allows ${limit}`;
+      return refusal(issuer, "path_length", { section: "RFC 5280 §6.1.4(l)", reason });
     }
     const constraints = issuer.nameConstraints;
     if (constraints === undefined) return undefined;

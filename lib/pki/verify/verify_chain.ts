@@ -41,7 +41,8 @@ export interface VerifyOptions {
   /** Which certificate policies are acceptable. */
   readonly policies?: PolicyInputs;
   /**
-   * How many certificates may stand between the certificate and the anchor.
+   * How many certificates may stand between the certificate and the anchor; as in path lengths, those that a CA issued
+   * to itself are not counted.
    * @default {100}
    */
   readonly maxDepth?: number;

@@ -6,6 +6,7 @@
 import { type Certificate, parseCertificate } from "../certificate.ts";
 import { type Crl, parseCrl } from "../crl.ts";
 import { PkiError } from "../errors.ts";
+import { day } from "./result.ts";
 import { verifySignature } from "./signature.ts";
 
 /** What {@linkcode verifyCrl} found. */
@@ -20,7 +21,15 @@ export type CrlResult =
     /** Always `false`. */
     readonly ok: false;
     /** The rule that is broken. */
-    readonly rule: "parse" | "issuer" | "key_usage" | "algorithm" | "signature" | "validity" | "critical_extension";
+    readonly rule:
+      | "parse"
+      | "issuer"
+      | "key_usage"
+      | "algorithm"
+      | "signature"
+      | "structure"
+      | "validity"
+      | "critical_extension";
     /** Where the rule stands. */
     readonly section: string;
     /** What to tell people. */
@@ -28,7 +37,7 @@ export type CrlResult =
   };
 
 /**
- * Verifies one revocation list by itself: issuer, signature, the right to sign it, dates, critical extensions.
+ * Verifies one revocation list by itself: issuer, signature, the right to sign it, dates, number, critical extensions.
  *
  * It does not ask whether the issuer can be trusted, nor what the list says of a certificate: `verifyChain` does both.
  *
@@ -83,16 +92,36 @@ export async function verifyCrl(
       ? { ok: false, rule: "signature", section, reason: `its signature is not one of "${signer.subject}"` }
       : { ok: false, rule: "algorithm", section, reason: verdict.unsupported };
   }
-  if (list.unknownCritical.length > 0) {
-    const reason = `it has critical extensions that are not understood: ${list.unknownCritical.join(", ")}`;
-    return { ok: false, rule: "critical_extension", section: "RFC 5280 §5.2", reason };
+  const fault = crlFault(list, at);
+  return fault === undefined ? { ok: true, crl: list } : { ok: false, ...fault };
+}
+
+/**
+ * Judges a revocation list by itself: whether it may be used at all, and now.
+ * @internal
+ * @param crl The list.
+ * @param at The instant, in milliseconds, at a whole second.
+ * @returns What is wrong with it, or nothing.
+ */
+export function crlFault(
+  crl: Crl,
+  at: number,
+): { rule: "critical_extension" | "structure" | "validity"; section: string; reason: string } | undefined {
+  if (crl.unknownCritical.length > 0) {
+    const reason = `it has critical extensions that are not understood: ${crl.unknownCritical.join(", ")}`;
+    return { rule: "critical_extension", section: "RFC 5280 §5.2", reason };
   }
-  const { thisUpdate, nextUpdate } = list;
-  if (thisUpdate.getTime() > at || nextUpdate === undefined || nextUpdate.getTime() < at) {
-    const reason = thisUpdate.getTime() > at
-      ? `it was issued for ${thisUpdate.toISOString()}, which is yet to come`
-      : `it is out of date since ${nextUpdate?.toISOString() ?? "it was issued: it names no next update"}`;
-    return { ok: false, rule: "validity", section: "RFC 5280 §5.1.2.5", reason };
+  // A list without any extension has nowhere to put its number, and §5 asks to process those as well.
+  if (crl.number === undefined && crl.extensions.length > 0) {
+    return { rule: "structure", section: "RFC 5280 §5.2.3", reason: "it has no number" };
   }
-  return { ok: true, crl: list };
+  const section = "RFC 5280 §5.1.2.5";
+  if (crl.thisUpdate.getTime() > at) {
+    const reason = `it was issued for ${day(crl.thisUpdate)}, which is yet to come`;
+    return { rule: "validity", section: "RFC 5280 §5.1.2.4", reason };
+  }
+  // CAs MUST say when the next comes; of a list that does not, nobody can tell how old is too old.
+  if (crl.nextUpdate === undefined) return { rule: "validity", section, reason: "it does not say when the next comes" };
+  if (crl.nextUpdate.getTime() >= at) return undefined;
+  return { rule: "validity", section, reason: `it is out of date since ${day(crl.nextUpdate)}` };
 }
