@@ -135,6 +135,10 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
       enabled,
       accounts,
       seen: (domain) => proxy.seen(domain),
+      proxy: () => {
+        const { state, detail } = proxy.status();
+        return { state, detail: `${proxy.backend}: ${detail}` };
+      },
       surroundings: {
         ...deps.network,
         probe: (name, address, signal) => probe({ name, address, signal }, { http, port: 80 }),

@@ -22,6 +22,17 @@ export function success(style: Style, text: string): string {
 }
 
 /**
+ * What was left out, or is merely told: `• TEXT`, for standard output.
+ *
+ * @param style Of the stream it goes to.
+ * @param text What there is to say.
+ * @returns Text with a line break at the end.
+ */
+export function remark(style: Style, text: string): string {
+  return marked(style, { icon: "event", role: "muted" }, text);
+}
+
+/**
  * What needs attention: `⚠ TEXT`, for standard error.
  *
  * @param style Of the stream it goes to.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AcmeClient } from "@helyos/acme";
+import { AcmeClient, type AcmeClientOptions, AcmeError } from "@helyos/acme";
 import { exportPrivateKey, generateKeyPair, type KeyPair } from "@helyos/pki";
 import type { Sealer } from "../secrets/mod.ts";
 import type { Guard, Store } from "../store/store.ts";
@@ -28,6 +28,12 @@ export interface AccountDeps {
 
 /** Making an account takes a few requests. */
 const LOCK_MS = 60_000;
+/** How long a person waits for an answer to a mere look. */
+const VISIT_MS = 5_000;
+
+/** What a CA wants that was given none, and what to do: the end of a sentence. */
+export const EXTERNAL_ACCOUNT_NEEDED =
+  "this CA wants one that was made elsewhere: start helyosd with --acme-eab-kid and --acme-eab-hmac-file";
 
 /** Registered clients, shared by all orders. */
 export class Accounts implements AsyncDisposable {
@@ -55,16 +61,31 @@ export class Accounts implements AsyncDisposable {
     return client;
   }
 
-  /** The CA does not know the account any more: the next {@linkcode client} makes it anew, with the same key. */
-  async forget(directory: string): Promise<void> {
-    const client = this.#clients.get(directory);
+  /** A client without an account, which can read the directory and nothing else. Its owner disposes of it. */
+  async visit(directory: string): Promise<AcmeClient> {
+    return this.#connect(directory, { accountKey: await generateKeyPair(), timeoutMs: VISIT_MS });
+  }
+
+  /** Address of the account at a CA; undefined before it is made. */
+  async url(directory: string): Promise<string | undefined> {
+    return (await this.#deps.store.get<StoredAccount>(await accountKey(directory)))?.value.url;
+  }
+
+  /**
+   * The CA does not know the account of `client` any more: the next {@linkcode client} makes it anew, with the same key.
+   *
+   * Every order under way finds that out, one after the other: the first one forgets, and the others take what it made. So `client` stays
+   * open for them.
+   */
+  async forget(directory: string, client: AcmeClient): Promise<void> {
+    const { store } = this.#deps;
+    const current = await this.#clients.get(directory)?.catch(() => undefined);
+    if (current !== undefined && current !== client) return;
     this.#clients.delete(directory);
-    const entry = await this.#deps.store.get<StoredAccount>(await accountKey(directory));
-    if (entry?.value.url !== undefined) {
-      const { url: _, ...rest } = entry.value;
-      await this.#deps.store.commit([{ put: entry.key, value: rest }], [entry]);
-    }
-    await client?.then((one) => this.#close(one), () => {/* it never was */});
+    const entry = await store.get<StoredAccount>(await accountKey(directory));
+    if (entry?.value.url === undefined) return;
+    const { url: _, ...rest } = entry.value;
+    await store.commit([{ put: entry.key, value: rest }], [entry]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,7 +100,7 @@ export class Accounts implements AsyncDisposable {
   }
 
   async #make(directory: string): Promise<AcmeClient> {
-    const { store, settings, now } = this.#deps;
+    const { store, settings } = this.#deps;
     const name = await accountKey(directory);
     await using lock = await store.lock(name, {
       ttlMs: this.#deps.lockMs ?? LOCK_MS,
@@ -90,12 +111,9 @@ export class Accounts implements AsyncDisposable {
     const { key, account, guard } = entry === undefined || known === undefined
       ? await this.#newKey(directory, entry ?? { key: name, revision: 0 })
       : { key: known, account: entry.value, guard: entry };
-    const client = new AcmeClient({
-      directoryUrl: directory,
+    const client = this.#connect(directory, {
       accountKey: key,
-      now,
       ...(account.url === undefined ? {} : { accountUrl: account.url }),
-      ...(settings.ca === undefined ? {} : { ca: settings.ca }),
     });
     this.#open.add(client);
     if (account.url !== undefined) return client;
@@ -103,6 +121,9 @@ export class Accounts implements AsyncDisposable {
       const email = this.#deps.email();
       const { meta } = await client.directory();
       const bound = meta?.externalAccountRequired && settings.externalAccount;
+      if (meta?.externalAccountRequired && !bound) {
+        throw new AcmeError("account", `Cannot make an account: ${EXTERNAL_ACCOUNT_NEEDED}`);
+      }
       const url = await client.register({
         ...(email === undefined ? {} : { emails: [email] }),
         ...(bound ? { externalAccount: bound } : {}),
@@ -113,6 +134,14 @@ export class Accounts implements AsyncDisposable {
       await this.#close(client);
       throw error;
     }
+  }
+
+  #connect(
+    directoryUrl: string,
+    options: Pick<AcmeClientOptions, "accountKey" | "accountUrl" | "timeoutMs">,
+  ): AcmeClient {
+    const { settings: { ca }, now } = this.#deps;
+    return new AcmeClient({ directoryUrl, now, ...options, ...(ca === undefined ? {} : { ca }) });
   }
 
   /** Stored before the account is made: after a crash the CA finds it again by its key. */

@@ -4,13 +4,14 @@
  * @module
  */
 import type { DoctorFinding } from "@helyos/api";
-import { explainProblem } from "@helyos/acme";
+import { AcmeError, type AcmeErrorCode, type Directory, explainProblem } from "@helyos/acme";
 import { wildcardAbove } from "../domain.ts";
 import { routeKey, type StoredRoute } from "../routes/records.ts";
 import type { Store } from "../store/store.ts";
-import type { Accounts } from "./accounts.ts";
-import { certificateKey, type Plan, planKey, type StoredCertificate } from "./records.ts";
-import { pausedUntil } from "./schedule.ts";
+import { type Accounts, EXTERNAL_ACCOUNT_NEEDED } from "./accounts.ts";
+import { type CaaRecord, judgeCaa } from "./caa.ts";
+import { certificateKey, type Plan, planKey, type Seen, type StoredCertificate } from "./records.ts";
+import { isNearEnd, pausedUntil } from "./schedule.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 /** The outside world as the doctor asks it. */
@@ -18,7 +19,7 @@ export interface Surroundings {
   /** Addresses of a name; empty when it has none. Rejects when DNS does not answer. */
   addresses(name: string, signal: AbortSignal): Promise<readonly string[]>;
   /** CAA records at exactly this name (RFC 8659). */
-  caa(name: string, signal: AbortSignal): Promise<readonly { readonly tag: string; readonly value: string }[]>;
+  caa(name: string, signal: AbortSignal): Promise<readonly CaaRecord[]>;
   /** Asks `http://<address>/.well-known/acme-challenge/…` of the name for an answer that only this daemon knows. */
   probe(name: string, address: string, signal: AbortSignal): Promise<"ours" | { readonly problem: string }>;
 }
@@ -29,7 +30,11 @@ export interface DoctorDeps {
   readonly now: () => Date;
   readonly settings: AcmeSettings;
   readonly enabled: () => boolean;
-  readonly accounts: Pick<Accounts, "client">;
+  readonly accounts: Pick<Accounts, "visit" | "url">;
+  /** What the proxy was seen to serve. */
+  readonly seen: (domain: string) => Seen;
+  /** How the proxy fares. */
+  readonly proxy: () => { readonly state: "idle" | "serving" | "failing"; readonly detail: string };
   readonly surroundings: Surroundings;
 }
 
@@ -42,34 +47,44 @@ const PATIENCE_MS = 15_000;
 const DNS_PATIENCE_MS = 5_000;
 
 /** Every finding, in the order a person would look. */
-export async function diagnose(deps: DoctorDeps, domain: string, caller: AbortSignal): Promise<DoctorFinding[]> {
-  const signal = AbortSignal.any([caller, AbortSignal.timeout(PATIENCE_MS)]);
-  const [route, certificate, plan] = await Promise.all([
+export async function diagnose(deps: DoctorDeps, domain: string): Promise<DoctorFinding[]> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const above = wildcardAbove(domain);
+  const [route, own, covering, plan] = await Promise.all([
     deps.store.get<StoredRoute>(routeKey(domain)),
     deps.store.get<StoredCertificate>(certificateKey(domain)),
+    above === undefined ? undefined : deps.store.get<StoredCertificate>(certificateKey(above)),
     deps.store.get<Plan>(planKey(domain)),
   ]);
-  const [network, caa, clock] = await Promise.all([
+  const certificate = (own ?? covering)?.value;
+  const looking = lookAtCa(deps);
+  const [network, caa, ca] = await Promise.all([
     lookAtNetwork(deps, domain, signal),
-    lookAtCaa(deps, domain, signal),
-    lookAtClock(deps),
+    route?.value.tls_mode === "manual" ? NO_CA_NEEDED : lookAtCaa(deps, domain, { ca: looking, signal }),
+    looking,
   ]);
   return [
-    await lookAtRoute(deps, domain, route?.value),
-    lookAtCertificate(deps, certificate?.value),
+    lookAtRoute(deps, { domain, route: route?.value, certificate }),
+    lookAtCertificate(deps, certificate),
+    lookAtProxy(deps),
     ...network,
     caa,
     lookAtLimits(deps, plan?.value),
-    clock,
+    ...ca.findings,
     lookAtLastFailure(plan?.value),
   ];
 }
 
-async function lookAtRoute(
+const NO_CA_NEEDED: DoctorFinding = { check: "caa", result: "skipped", detail: "An import needs no CA." };
+
+function lookAtRoute(
   deps: DoctorDeps,
-  domain: string,
-  route: StoredRoute | undefined,
-): Promise<DoctorFinding> {
+  { domain, route, certificate }: {
+    readonly domain: string;
+    readonly route: StoredRoute | undefined;
+    readonly certificate: StoredCertificate | undefined;
+  },
+): DoctorFinding {
   const check = "route";
   if (route === undefined) {
     return { check, result: "problem", detail: `No route has this domain. Add one: helyos route add ${domain} …` };
@@ -81,14 +96,10 @@ async function lookAtRoute(
         result: "problem",
         detail: "The route is plain HTTP. Remove it and add it again with --https, or import a certificate.",
       };
-    case "manual": {
-      const above = wildcardAbove(domain);
-      const covered = await deps.store.get(certificateKey(domain)) !== undefined ||
-        (above !== undefined && await deps.store.get(certificateKey(above)) !== undefined);
-      return covered
+    case "manual":
+      return certificate !== undefined
         ? { check, result: "ok", detail: "The route serves an imported certificate; ACME has no part in it." }
         : { check, result: "problem", detail: `The route waits for an import: helyos cert import ${domain} …` };
-    }
     case "auto":
       return deps.enabled()
         ? { check, result: "ok", detail: "The route gets its certificate by ACME." }
@@ -99,10 +110,29 @@ async function lookAtRoute(
 function lookAtCertificate(deps: DoctorDeps, certificate: StoredCertificate | undefined): DoctorFinding {
   const check = "certificate";
   if (certificate === undefined) return { check, result: "warning", detail: "There is none yet." };
-  const { notAfter, issuer } = certificate;
-  return new Date(notAfter) < deps.now()
-    ? { check, result: "problem", detail: `It expired ${notAfter}.` }
-    : { check, result: "ok", detail: `It is valid until ${notAfter}, issued by ${issuer}.` };
+  const { domain, issuer, notAfter, source } = certificate;
+  const now = deps.now();
+  if (new Date(notAfter) < now) return { check, result: "problem", detail: `It expired ${notAfter}.` };
+  const seen = deps.seen(domain);
+  if (seen.state === "mismatch") {
+    return { check, result: "problem", detail: `It is valid until ${notAfter}, but ${seen.detail}.` };
+  }
+  const valid = `It is valid until ${notAfter}, issued by ${issuer}`;
+  if (source === "import" && isNearEnd(certificate, now)) {
+    return {
+      check,
+      result: "warning",
+      detail: `${valid}. Nobody but you can renew it: helyos cert import ${domain} …`,
+    };
+  }
+  return seen.state === "served"
+    ? { check, result: "ok", detail: `${valid}; the proxy serves it.` }
+    : { check, result: "warning", detail: `${valid}, but it was not yet seen at the proxy.` };
+}
+
+function lookAtProxy({ proxy }: DoctorDeps): DoctorFinding {
+  const { state, detail } = proxy();
+  return { check: "proxy", result: state === "failing" ? "problem" : "ok", detail: `It says: ${detail}.` };
 }
 
 async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSignal): Promise<DoctorFinding[]> {
@@ -143,7 +173,11 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
 }
 
 /** RFC 8659 §3: the records of the closest name upwards that has any. */
-async function lookAtCaa(deps: DoctorDeps, domain: string, signal: AbortSignal): Promise<DoctorFinding> {
+async function lookAtCaa(
+  deps: DoctorDeps,
+  domain: string,
+  { ca, signal }: { readonly ca: Promise<CaSeen>; readonly signal: AbortSignal },
+): Promise<DoctorFinding> {
   const check = "caa";
   const wildcard = domain.startsWith("*.");
   const labels = (wildcard ? domain.slice(2) : domain).split(".");
@@ -153,28 +187,9 @@ async function lookAtCaa(deps: DoctorDeps, domain: string, signal: AbortSignal):
       const name = labels.slice(at).join(".");
       const records = await deps.surroundings.caa(name, patience);
       if (records.length === 0) continue;
-      const wild = records.filter((record) => record.tag === "issuewild");
-      const tag = wildcard && wild.length > 0 ? "issuewild" : "issue";
-      const relevant = records.filter((record) => record.tag === tag);
-      if (relevant.length === 0) {
-        return { check, result: "ok", detail: `The CAA records at ${name} do not limit who may issue.` };
-      }
-      const allowed = relevant.map((record) => record.value.split(";")[0]!.trim().toLowerCase());
-      const own = await identitiesOf(deps);
-      if (own.length === 0) {
-        return {
-          check,
-          result: "warning",
-          detail: `CAA at ${name} allows ${listed(allowed)}; the CA does not say what it is called.`,
-        };
-      }
-      return own.some((identity) => allowed.includes(identity))
-        ? { check, result: "ok", detail: `CAA at ${name} allows the CA (${listed(allowed)}).` }
-        : {
-          check,
-          result: "problem",
-          detail: `CAA at ${name} allows ${listed(allowed)} alone. Add: ${name}. CAA 0 ${tag} "${own[0]}"`,
-        };
+      const { identities } = await ca;
+      const account = await deps.accounts.url(deps.settings.directory);
+      return judgeCaa(records, { name, wildcard, identities, method: wildcard ? "dns-01" : "http-01", account });
     }
     return { check, result: "ok", detail: "No CAA record limits who may issue." };
   } catch (error) {
@@ -186,13 +201,6 @@ async function lookAtCaa(deps: DoctorDeps, domain: string, signal: AbortSignal):
   }
 }
 
-async function identitiesOf(deps: DoctorDeps): Promise<string[]> {
-  if (!deps.enabled()) return [];
-  const client = await deps.accounts.client(deps.settings.directory).catch(() => undefined);
-  const directory = await client?.directory().catch(() => undefined);
-  return (directory?.meta?.caaIdentities ?? []).map((identity) => identity.toLowerCase());
-}
-
 function lookAtLimits(deps: DoctorDeps, plan: Plan | undefined): DoctorFinding {
   const check = "rate limits";
   const until = plan && pausedUntil(deps.settings, plan);
@@ -200,34 +208,81 @@ function lookAtLimits(deps: DoctorDeps, plan: Plan | undefined): DoctorFinding {
     return { check, result: "problem", detail: `The CA asked not to be asked again before ${until.toISOString()}.` };
   }
   if (plan?.nextAttempt !== undefined && new Date(plan.nextAttempt) > deps.now()) {
-    const detail = `After ${plan.failures} failures in a row the next attempt is at ${plan.nextAttempt}. ` +
+    const times = plan.failures === 1 ? "a failure" : `${plan.failures} failures in a row`;
+    const detail = `After ${times} the next attempt is at ${plan.nextAttempt}. ` +
       `Once the cause is gone: helyos cert renew ${plan.domain}`;
     return { check, result: "warning", detail };
   }
   return { check, result: "ok", detail: "Nobody asked us to wait." };
 }
 
-async function lookAtClock(deps: DoctorDeps): Promise<DoctorFinding> {
-  const check = "clock";
+/** What a look at the CA gave: its directory and its clock. No account is needed for that, and none is made. */
+interface CaSeen {
+  readonly findings: readonly DoctorFinding[];
+  /** What it is called in CAA records; empty when it does not say. */
+  readonly identities: readonly string[];
+}
+
+async function lookAtCa(deps: DoctorDeps): Promise<CaSeen> {
+  const { directory: url } = deps.settings;
+  const unasked = (detail: string): DoctorFinding => ({ check: "clock", result: "skipped", detail });
   if (!deps.enabled()) {
-    return { check, result: "skipped", detail: "Automatic certificates are off, so no CA is asked." };
+    const detail = "Automatic certificates are off, so no CA is asked.";
+    return { findings: [{ check: "ca", result: "skipped", detail }, unasked(detail)], identities: [] };
   }
   try {
-    const client = await deps.accounts.client(deps.settings.directory);
-    const there = await client.serverTime();
-    if (there === undefined) return { check, result: "skipped", detail: "The CA does not say what time it is." };
-    const off = deps.now().getTime() - there.getTime();
-    if (Math.abs(off) <= MAX_CLOCK_SKEW_MS) {
-      return { check, result: "ok", detail: "This machine and the CA agree on the time." };
-    }
-    const seconds = Math.round(Math.abs(off) / 1000);
-    const detail = `This machine's clock is ${seconds} seconds ${
-      off > 0 ? "ahead of" : "behind"
-    } the CA's. Set it right.`;
-    return { check, result: "problem", detail };
+    await using client = await deps.accounts.visit(url);
+    const [{ meta }, there] = await Promise.all([client.directory(), client.serverTime()]);
+    const identities = (meta?.caaIdentities ?? []).map((identity) => identity.toLowerCase());
+    return { findings: [await judgeCa(deps, meta), judgeClock(deps.now(), there)], identities };
   } catch (error) {
-    return { check, result: "problem", detail: `The CA cannot be asked: ${messageOf(error)}.` };
+    const remedy = error instanceof AcmeError ? REMEDIES[error.code] : undefined;
+    const detail = `${messageOf(error)}. ${remedy ?? "The next attempt may do better."}`;
+    return {
+      findings: [{ check: "ca", result: "problem", detail }, unasked("The CA cannot be asked for the time.")],
+      identities: [],
+    };
   }
+}
+
+/** What to do when a CA cannot be asked at all. */
+const REMEDIES: Partial<Record<AcmeErrorCode, string>> = {
+  unreachable: "Check this machine's way to it: name resolution, firewall, and that the CA is up.",
+  untrusted: "A CA of your own must be named by --acme-ca-file; for a public one check this machine's clock.",
+  protocol: "Check --acme-directory.",
+};
+
+/** What the directory says about the flags this daemon was started with. */
+async function judgeCa({ accounts, settings }: DoctorDeps, meta: Directory["meta"]): Promise<DoctorFinding> {
+  const check = "ca";
+  const { directory, externalAccount, profile } = settings;
+  if (meta?.externalAccountRequired && !externalAccount && await accounts.url(directory) === undefined) {
+    return { check, result: "problem", detail: `No account can be made: ${EXTERNAL_ACCOUNT_NEEDED}.` };
+  }
+  const profiles = Object.keys(meta?.profiles ?? {});
+  if (profile !== undefined && !profiles.includes(profile)) {
+    const detail = `${directory} has no certificate profile ${profile}; it has ${
+      profiles.join(", ") || "none at all"
+    }. Change --acme-profile.`;
+    return { check, result: "problem", detail };
+  }
+  return { check, result: "ok", detail: `${directory} answers.` };
+}
+
+function judgeClock(here: Date, there: Date | undefined): DoctorFinding {
+  const check = "clock";
+  if (there === undefined) return { check, result: "skipped", detail: "The CA does not say what time it is." };
+  const off = here.getTime() - there.getTime();
+  if (Math.abs(off) <= MAX_CLOCK_SKEW_MS) {
+    return { check, result: "ok", detail: "This machine and the CA agree on the time." };
+  }
+  const seconds = Math.round(Math.abs(off) / 1000);
+  const where = off > 0 ? "ahead of" : "behind";
+  return {
+    check,
+    result: "problem",
+    detail: `This machine's clock is ${seconds} seconds ${where} the CA's. Set it right.`,
+  };
 }
 
 function lookAtLastFailure(plan: Plan | undefined): DoctorFinding {
@@ -240,10 +295,6 @@ function lookAtLastFailure(plan: Plan | undefined): DoctorFinding {
 
 function dnsPatience(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(DNS_PATIENCE_MS)]);
-}
-
-function listed(names: readonly string[]): string {
-  return names.map((name) => name === "" ? "nobody" : name).join(", ");
 }
 
 function messageOf(error: unknown): string {

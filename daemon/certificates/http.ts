@@ -29,7 +29,7 @@ export function certificateBindings(deps: certificates.CertificateDeps & DoctorD
       return certificates.renewCertificate(deps, { domain, dryRun: dry_run === true }, actor(call));
     }),
     bind(deleteCertificate, (call) => certificates.deleteCertificate(deps, call.input.domain, actor(call))),
-    bind(diagnoseCertificate, ({ input, signal }) => diagnose(deps, certificates.readDomain(input.domain), signal)),
+    bind(diagnoseCertificate, ({ input }) => diagnose(deps, certificates.readDomain(input.domain))),
   ];
 }
 

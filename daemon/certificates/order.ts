@@ -122,11 +122,12 @@ async function withAccount<T>(
   directory: string,
   use: (client: Awaited<ReturnType<Accounts["client"]>>) => Promise<T>,
 ): Promise<T> {
+  const client = await deps.accounts.client(directory);
   try {
-    return await use(await deps.accounts.client(directory));
+    return await use(client);
   } catch (error) {
     if (!(error instanceof AcmeError && error.problem?.type === "accountDoesNotExist")) throw error;
-    await deps.accounts.forget(directory);
+    await deps.accounts.forget(directory, client);
     return await use(await deps.accounts.client(directory));
   }
 }

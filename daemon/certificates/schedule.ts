@@ -70,12 +70,21 @@ export function firstDue(plan: Plan, certificate: StoredCertificate, now: Date):
   return new Date(now.getTime() + Math.min(DAY_MS, life / 4));
 }
 
-/** When an import is to be announced next: when 30 days or a third of its life are left, then daily. */
+/** When an import is to be announced next: when its end is near, then daily. */
 export function watchDue(certificate: Life, now: Date): Date {
-  const end = Date.parse(certificate.notAfter);
-  const third = (end - Date.parse(certificate.notBefore)) / 3;
-  const first = end - Math.min(30 * DAY_MS, third);
+  const first = announcedFrom(certificate);
   return new Date(first > now.getTime() ? first : now.getTime() + DAY_MS);
+}
+
+/** Whether an import is to be replaced soon. */
+export function isNearEnd(certificate: Life, now: Date): boolean {
+  return announcedFrom(certificate) <= now.getTime();
+}
+
+/** When 30 days or a third of the life are left, whichever is less. */
+function announcedFrom({ notBefore, notAfter }: Life): number {
+  const end = Date.parse(notAfter);
+  return end - Math.min(30 * DAY_MS, (end - Date.parse(notBefore)) / 3);
 }
 
 /**

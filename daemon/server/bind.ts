@@ -23,8 +23,6 @@ export interface Call<Input> {
   readonly caller: Caller | null;
   /** The address it came from. */
   readonly address: string;
-  /** Aborts when the caller is gone. */
-  readonly signal: AbortSignal;
 }
 
 /** An endpoint and what serves it. */

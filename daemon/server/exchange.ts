@@ -79,10 +79,6 @@ export class Exchange implements Call<unknown>, Origin {
     return remoteAddr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
   }
 
-  get signal(): AbortSignal {
-    return this.request.signal;
-  }
-
   /**
    * What the feature answers: a promise only where something had to be waited for.
    *

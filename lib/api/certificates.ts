@@ -180,7 +180,8 @@ export const deleteCertificate: Endpoint<{ readonly domain: string }, void> = {
 /** Explains why a domain has no certificate. */
 export const diagnoseCertificate: Endpoint<{ readonly domain: string }, DoctorFinding[]> = {
   name: "certificate.diagnose",
-  summary: "DNS, port 80, CAA, rate limits, clock and the last ACME problem of a domain, in plain words",
+  summary:
+    "Route, proxy, DNS, port 80, CAA, rate limits, CA, clock and the last ACME problem of a domain, in plain words",
   method: "GET",
   path: "/api/v1/certs/{domain}/doctor",
   allow: ANY_SCOPE,

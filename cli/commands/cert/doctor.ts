@@ -1,16 +1,16 @@
 import { command } from "../../command.ts";
 import { connect } from "../../connect.ts";
-import { failure, success, warning } from "../../output/message.ts";
+import { failure, remark, success, warning } from "../../output/message.ts";
 import { outputStyle, sayJson } from "../../say.ts";
 
 /** The mark each result stands behind. */
-const MARKS = { ok: success, skipped: success, warning, problem: failure } as const;
+const MARKS = { ok: success, skipped: remark, warning, problem: failure } as const;
 
 export default command({
   summary: "Explain why a domain has no certificate",
   details: `
-The daemon looks at the route, DNS, port 80, CAA records, rate limits, its clock and the CA's last refusal. Exits with 1 when
-something stands in the way.`,
+The daemon looks at the route, the certificate and what the proxy serves, DNS, port 80, CAA records, rate limits, the CA, the
+clock and the CA's last refusal. Exits with 1 when something stands in the way.`,
   positionals: { DOMAIN: { summary: "Which domain" } },
   async run({ args, globals, io }) {
     const { diagnoseCertificate } = await import("@helyos/api");

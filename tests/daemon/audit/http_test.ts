@@ -14,7 +14,7 @@ Deno.test("auditBindings() list the newest 100, or as many as asked for, to admi
   const [binding] = auditBindings({ store });
   deepEqual(binding!.endpoint.allow, ["admin"]);
   const list = (input: { limit?: number }) =>
-    binding!.handle({ input, caller: null, address: "", signal: new AbortController().signal }) as Promise<
+    binding!.handle({ input, caller: null, address: "" }) as Promise<
       AuditRecord[]
     >;
   equal((await list({})).length, 100);
