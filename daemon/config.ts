@@ -5,6 +5,7 @@
  */
 import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
+import type { KeyAlgorithm } from "@helyos/pki";
 import { LETS_ENCRYPT } from "./certificates/settings.ts";
 import type { HostPort } from "./domain.ts";
 import type { Values } from "./flags.ts";
@@ -58,6 +59,8 @@ export interface EdgeConfig {
   readonly acmeDirectory: string;
   readonly acmeFallbackDirectory?: string;
   readonly acmeProfile?: string;
+  readonly acmeKeyType?: KeyAlgorithm;
+  readonly acmePreferredChain?: string;
   /** Absolute, as the following. */
   readonly acmeCaFile?: string;
   readonly acmeDnsHook?: string;
@@ -181,6 +184,8 @@ function edgeOf(values: Values, cwd: string): EdgeConfig {
     acmeDirectory,
     ...optional("acmeFallbackDirectory", acmeFallbackDirectory),
     ...optional("acmeProfile", acmeProfile),
+    ...optional("acmeKeyType", one("acme-key-type") as KeyAlgorithm | undefined),
+    ...optional("acmePreferredChain", one("acme-preferred-chain")?.trim()),
     ...optional("acmeCaFile", file("acme-ca-file")),
     ...optional("acmeDnsHook", file("acme-dns-hook")),
     ...(keyId === undefined || hmacFile === undefined ? {} : { acmeEab: { keyId, hmacFile } }),

@@ -57,6 +57,7 @@ export interface Edge extends AsyncDisposable {
  */
 export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings> {
   const { acmeDirectory: directory, acmeFallbackDirectory: fallback, acmeProfile: profile } = config;
+  const { acmeKeyType: keyType, acmePreferredChain: preferredChain } = config;
   const ca = config.acmeCaFile === undefined ? undefined : await readFile("--acme-ca-file", config.acmeCaFile);
   if (ca !== undefined) {
     try {
@@ -68,7 +69,8 @@ export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings
   }
   const eab = config.acmeEab;
   const hmacKey = eab === undefined ? undefined : (await readFile("--acme-eab-hmac-file", eab.hmacFile)).trim();
-  if (hmacKey !== undefined && !/^[\w-]{16,}=*$/.test(hmacKey)) {
+  // Some CAs show it in plain base64, which @helyos/acme takes as well
+  if (hmacKey !== undefined && !/^[\w+/-]{16,}=*$/.test(hmacKey)) {
     throw new ConfigError(`cannot use --acme-eab-hmac-file ${eab!.hmacFile}: it holds no key in base64url`);
   }
   return {
@@ -76,8 +78,10 @@ export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings
     ...(directory === LETS_ENCRYPT ? { staging: LETS_ENCRYPT_STAGING } : {}),
     ...(fallback === undefined ? {} : { fallback }),
     ...(profile === undefined ? {} : { profile }),
+    ...(keyType === undefined ? {} : { keyType }),
+    ...(preferredChain === undefined ? {} : { preferredChain }),
     ...(ca === undefined ? {} : { ca }),
-    ...(eab === undefined ? {} : { externalAccount: { keyId: eab.keyId, hmacKey: hmacKey!.replace(/=+$/, "") } }),
+    ...(eab === undefined ? {} : { externalAccount: { keyId: eab.keyId, hmacKey: hmacKey! } }),
   };
 }
 

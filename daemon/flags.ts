@@ -4,6 +4,7 @@
  * @module
  */
 
+import { KEY_TYPES } from "./certificates/settings.ts";
 import { BACKENDS, DEFAULT_BACKEND } from "./proxy/names.ts";
 
 /** One flag. */
@@ -82,6 +83,17 @@ const SERVE: Command = {
     { name: "acme-fallback-directory", value: "URL", help: "Another CA's, for when the first one gives none" },
     { name: "acme-ca-file", value: "FILE", help: "PEM of the CAs that the ACME servers themselves are trusted by" },
     { name: "acme-profile", value: "NAME", help: "Certificate profile to ask for, for example shortlived" },
+    {
+      name: "acme-key-type",
+      value: "TYPE",
+      choices: KEY_TYPES,
+      help: `Kind of the certificates' keys: ${KEY_TYPES.join(", ")} [default: ${KEY_TYPES[0]}]`,
+    },
+    {
+      name: "acme-preferred-chain",
+      value: "NAME",
+      help: "Of several chains, the one whose topmost certificate this issuer signed (its common name)",
+    },
     {
       name: "acme-dns-hook",
       value: "PROGRAM",

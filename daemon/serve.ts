@@ -27,7 +27,7 @@ import { takeOver } from "./takeover/takeover.ts";
 import { type FirstToken, firstTokenShown, prepareFirstToken } from "./tokens/first_token.ts";
 import { createHasher } from "./tokens/hasher.ts";
 import { TokenVerifier } from "./tokens/verifier.ts";
-import { checkTrust, openTrust, type TrustOptions } from "./trust/mod.ts";
+import { checkTrust, looseKeyWarning, openTrust, type TrustOptions } from "./trust/mod.ts";
 
 /** What of the outside world the daemon is given. */
 export interface World {
@@ -131,7 +131,13 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   if (tellFirstToken(first, world)) await firstTokenShown(store);
 
   const metrics = createMetrics();
-  const edge = await openEdge(config.edge, await readAcmeSettings(config.edge), {
+  const acme = await readAcmeSettings(config.edge);
+  if (config.edge.acmeEab !== undefined) {
+    hideSecret(acme.externalAccount!.hmacKey);
+    const loose = await looseKeyWarning(config.edge.acmeEab.hmacFile, "the HMAC key");
+    if (loose !== undefined) log.warn(loose);
+  }
+  const edge = await openEdge(config.edge, acme, {
     store,
     sealer,
     now,

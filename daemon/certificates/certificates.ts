@@ -24,7 +24,7 @@ import {
   storePlan,
 } from "./records.ts";
 import { pausedUntil, renewalAt, watchDue } from "./schedule.ts";
-import { seal } from "./sealed_key.ts";
+import { sealCertificate } from "./sealed_key.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
@@ -60,18 +60,7 @@ export async function importCertificate(
   const domain = readDomain(input.domain);
   const judged = await judgeImport(deps, { domain, certPem: input.certPem, key: input.keyPem });
   const now = deps.now();
-  const certificate: StoredCertificate = {
-    domain,
-    source: "import",
-    names: judged.names,
-    chainPem: judged.chainPem,
-    sealedKey: await seal(deps.sealer, certificateKey(domain), judged.keyPem),
-    issuer: judged.issuer,
-    fingerprint: judged.fingerprint,
-    notBefore: judged.notBefore.toISOString(),
-    notAfter: judged.notAfter.toISOString(),
-    storedAt: now.toISOString(),
-  };
+  const certificate = await sealCertificate(deps.sealer, judged, { domain, source: "import", now });
   const plan: Plan = {
     domain,
     kind: "watch",

@@ -248,10 +248,17 @@ export class CertificateKeeper implements AsyncDisposable {
     const progress: Progress = { plan, directory };
     meter.attempt(domain);
     try {
-      const onLeftover = (error: unknown, name: string) =>
-        log.warn(`what proved ${name} could not be taken away again`, facts(error));
       const certificate = await orderCertificate(
-        { ...this.#deps, onLeftover },
+        {
+          ...this.#deps,
+          onLeftover: (error, name) => log.warn(`what proved ${name} could not be taken away again`, facts(error)),
+          onOtherChain: (issuer) =>
+            log.warn(`the CA has no chain of "${settings.preferredChain}" for ${domain}; its own choice is served`, {
+              issuer,
+            }),
+          onNoRehearsal: (error) =>
+            log.info(`ordering ${domain} without a rehearsal: ${settings.staging} cannot be asked`, facts(error)),
+        },
         { plan, directory, lock, signal },
         progress,
       );

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { AcmeError, certificateId, obtainCertificate, type Solver } from "@helyos/acme";
+import { AcmeError, certificateId, obtainCertificate, type ObtainOptions, type Solver } from "@helyos/acme";
 import { exportPrivateKey, generateKeyPair, type KeyPair, parseCertificates } from "@helyos/pki";
 import { auditOperation } from "../audit/records.ts";
 import { routeKey, type StoredRoute } from "../routes/records.ts";
@@ -21,8 +21,8 @@ import type { Entry, Guard, Lock, Operation, Store } from "../store/store.ts";
 import type { Accounts } from "./accounts.ts";
 import { judgeCertificate } from "./judge.ts";
 import { certificateKey, type Plan, planKey, type StoredCertificate, storePlan } from "./records.ts";
-import { firstDue } from "./schedule.ts";
-import { seal, unseal } from "./sealed_key.ts";
+import { firstDue, isPassing } from "./schedule.ts";
+import { seal, sealCertificate, unseal } from "./sealed_key.ts";
 import type { AcmeSettings } from "./settings.ts";
 
 /** What an order needs. */
@@ -35,6 +35,10 @@ export interface OrderDeps {
   readonly settings: AcmeSettings;
   /** Told of an answer to a challenge that could not be taken away again, such as a TXT record. */
   readonly onLeftover?: (error: unknown, name: string) => void;
+  /** Told who issued the topmost certificate of the chain when the preferred one was not to be had. */
+  readonly onOtherChain?: (issuer: string | undefined) => void;
+  /** Told why a rehearsal was left out: the place for it failed, which says nothing about the order. */
+  readonly onNoRehearsal?: (error: AcmeError) => void;
 }
 
 /** Which order. */
@@ -75,18 +79,16 @@ export async function orderCertificate(
   const key = await keyOf(deps, request, progress);
   const previous = await deps.store.get<StoredCertificate>(certificateKey(domain));
   const order = progress.plan.value.order;
+  const preferredIssuer = deps.settings.preferredChain;
   let account: string | undefined;
   const { chainPem } = await withAccount(deps, directory, (client) => {
     account = client.accountUrl;
     const replaces = replacedBy(previous?.value, { account, failures: request.plan.value.failures });
     return obtainCertificate({
       client,
-      names: [domain],
       key,
-      solvers: deps.solvers,
-      signal: request.signal,
-      onLeftover: (error, { name }) => deps.onLeftover?.(error, name),
-      ...(deps.settings.profile === undefined ? {} : { profile: deps.settings.profile }),
+      ...wishOf(deps, request),
+      ...(preferredIssuer === undefined ? {} : { preferredIssuer }),
       ...(replaces === undefined ? {} : { replaces }),
       ...(order?.url === undefined ? {} : { orderUrl: order.url }),
       onOrder: (url) =>
@@ -94,6 +96,8 @@ export async function orderCertificate(
     });
   });
   request.signal.throwIfAborted();
+  const issuer = parseCertificates(chainPem).at(-1)!.issuer.commonName;
+  if (preferredIssuer !== undefined && issuer !== preferredIssuer) deps.onOtherChain?.(issuer);
   return await storeIssued(deps, request, progress, { chainPem, key, account });
 }
 
@@ -105,15 +109,32 @@ function triesStagingFirst(settings: AcmeSettings, { plan, directory }: OrderReq
     order?.url === undefined;
 }
 
+/** What every order for a domain asks for, and how it goes about it. */
+function wishOf(
+  deps: OrderDeps,
+  { plan, signal }: OrderRequest,
+): Pick<ObtainOptions, "names" | "solvers" | "signal" | "onLeftover" | "profile"> {
+  const { settings: { profile }, solvers } = deps;
+  return {
+    names: [plan.value.domain],
+    solvers,
+    signal,
+    onLeftover: (error, { name }) => deps.onLeftover?.(error, name),
+    ...(profile === undefined ? {} : { profile }),
+  };
+}
+
 /** The same order where failures count for nothing. Its certificate is thrown away. */
-async function rehearse(deps: OrderDeps, { plan, signal }: OrderRequest, progress: Progress): Promise<void> {
-  progress.directory = deps.settings.staging!;
-  const key = await generateKeyPair();
-  await withAccount(
-    deps,
-    progress.directory,
-    (client) => obtainCertificate({ client, names: [plan.value.domain], key, solvers: deps.solvers, signal }),
-  );
+async function rehearse(deps: OrderDeps, request: OrderRequest, progress: Progress): Promise<void> {
+  const staging = deps.settings.staging!;
+  progress.directory = staging;
+  const key = await generateKeyPair(deps.settings.keyType);
+  try {
+    await withAccount(deps, staging, (client) => obtainCertificate({ client, key, ...wishOf(deps, request) }));
+  } catch (error) {
+    if (!(error instanceof AcmeError && isPassing(error.code))) throw error;
+    deps.onNoRehearsal?.(error);
+  }
 }
 
 /** Once more with a new account when the CA has forgotten ours, as one that was set up anew does. */
@@ -138,7 +159,7 @@ async function keyOf(deps: OrderDeps, request: OrderRequest, progress: Progress)
     const known = await unseal(deps.sealer, planKey(domain), order.sealedKey);
     if (known !== undefined) return known;
   }
-  const key = await generateKeyPair();
+  const key = await generateKeyPair(deps.settings.keyType);
   const sealedKey = await seal(deps.sealer, planKey(domain), await exportPrivateKey(key));
   await savePlan(deps, request, progress, {
     ...progress.plan.value,
@@ -167,20 +188,13 @@ async function storeIssued(
   const now = deps.now();
   const judged = await judgeCertificate({ domain, certPem: issued.chainPem, key: issued.key, now });
   const previous = await deps.store.get<StoredCertificate>(certificateKey(domain));
-  const certificate: StoredCertificate = {
+  const certificate = await sealCertificate(deps.sealer, judged, {
     domain,
     source: "acme",
-    names: judged.names,
-    chainPem: judged.chainPem,
-    sealedKey: await seal(deps.sealer, certificateKey(domain), judged.keyPem),
-    issuer: judged.issuer,
-    fingerprint: judged.fingerprint,
-    notBefore: judged.notBefore.toISOString(),
-    notAfter: judged.notAfter.toISOString(),
-    storedAt: now.toISOString(),
+    now,
     directory: request.directory,
     ...(issued.account === undefined ? {} : { account: issued.account }),
-  };
+  });
   const { order: _, forced: __, nextAttempt: ___, lastFailure: ____, pauses: _____, wish: ______, ...rest } =
     progress.plan.value;
   const plan: Plan = { ...rest, failures: 0, spread: Math.random() };

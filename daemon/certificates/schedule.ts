@@ -115,6 +115,11 @@ function isPaused(plan: Plan, directory: string, now: Date): boolean {
 /** Failures after which an order that was placed is still worth taking up again. */
 const PASSING: readonly string[] = ["unreachable", "unavailable", "rate_limited", "untrusted", "account", "internal"];
 
+/** Whether a failure is that of a CA or of the way to it, and says nothing about the name. */
+export function isPassing(code: string): boolean {
+  return PASSING.includes(code);
+}
+
 /** The plan after an order failed at a CA. */
 export function afterFailure(
   plan: Plan,
@@ -134,7 +139,7 @@ export function afterFailure(
   );
   const failure = failureOf(error, directory, now);
   const { order, forced: _, pauses: __, ...rest } = plan;
-  const kept = order !== undefined && PASSING.includes(failure.code) ? { order } : {};
+  const kept = order !== undefined && isPassing(failure.code) ? { order } : {};
   const waiting: Plan = {
     ...rest,
     ...kept,

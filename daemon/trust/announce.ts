@@ -36,9 +36,9 @@ export class EndAnnouncer {
   }
 }
 
-/** A warning if others than the owner may read a key file; undefined when they may not, or where files have no modes. */
-export async function looseKeyWarning(path: string): Promise<string | undefined> {
+/** A warning if others than the owner may read a file with a key; undefined when they may not, or where files have no modes. */
+export async function looseKeyWarning(path: string, what = "the private key"): Promise<string | undefined> {
   const mode = (await Deno.stat(path).catch(() => undefined))?.mode ?? 0;
   if ((mode & 0o077) === 0) return undefined;
-  return `others may read the private key ${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): chmod 600 it`;
+  return `others may read ${what} ${path} (mode ${(mode & 0o777).toString(8).padStart(4, "0")}): chmod 600 it`;
 }

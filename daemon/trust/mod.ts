@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { looseKeyWarning } from "./announce.ts";
 export { TrustError, type TrustErrorCode } from "./errors.ts";
 export { type CaDescription, describeCa, readCa } from "./fingerprints.ts";
 export { type NameOptions, parseName, type ServerNames, serverNames } from "./names.ts";

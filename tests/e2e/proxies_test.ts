@@ -4,30 +4,15 @@
  */
 import { equal, match } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
 import { freePort } from "../support/free_port.ts";
 import { type Pebble, startPebble } from "../support/pebble.ts";
 import { helyos, type Outcome, run, type RunningDaemon, startDaemon, temporaryFolder } from "../support/process.ts";
 import { findTool, lacking } from "../support/tools.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 type Backend = "traefik" | "caddy" | "nginx" | "embedded";
-
-async function startUpstream(): Promise<{ address: string } & AsyncDisposable> {
-  const server = createServer((request, response) => {
-    response.end(`${request.headers.host?.split(":")[0]} ${request.headers["x-forwarded-proto"]}`);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 interface Site extends AsyncDisposable {
   readonly daemon: RunningDaemon;

@@ -2,29 +2,14 @@
  * Story: a domain over HTTPS with a certificate of a real CA, through the command line, the daemon, its proxy and curl.
  */
 import { equal, match, ok } from "node:assert/strict";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { freePort } from "../support/free_port.ts";
-import { type Pebble, startPebble } from "../support/pebble.ts";
+import { type Pebble, startPebble, writeDnsHook } from "../support/pebble.ts";
 import { helyos, type Outcome, run, type RunningDaemon, startDaemon, temporaryFolder } from "../support/process.ts";
 import { lacking } from "../support/tools.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
-
-async function startUpstream(): Promise<{ address: string } & AsyncDisposable> {
-  const server = createServer((request, response) => {
-    response.end(`${request.headers.host} ${request.headers["x-forwarded-proto"]}`);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 interface Site extends AsyncDisposable {
   readonly daemon: RunningDaemon;
@@ -199,17 +184,7 @@ Deno.test({
     await using pebble = await startPebble();
     await using upstream = await startUpstream();
     await using folder = await temporaryFolder();
-    const hook = join(folder.path, "hook");
-    await Deno.writeTextFile(
-      hook,
-      `#!/bin/sh
-case $1 in
-present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
-cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
-esac
-`,
-      { mode: 0o700 },
-    );
+    const hook = await writeDnsHook(pebble, folder.path);
     await using site = await startSite(pebble, ["--acme-dns-hook", hook]);
     const added = await site.helyos(
       ...[
@@ -232,6 +207,58 @@ esac
   },
 });
 
+Deno.test({
+  name:
+    "an account made elsewhere, the chain and the kind of key are what the command line says; the HMAC key is told to nobody",
+  ignore,
+  async fn() {
+    const hmacKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    await using pebble = await startPebble({
+      env: { PEBBLE_ALTERNATE_ROOTS: "1" },
+      externalAccounts: { "kid-1": hmacKey },
+    });
+    const domain = "bound.example.com";
+    const add = ["route", "add", domain, "-p", "shop", "--deployment", "api", "--https"];
+    const state = async (site: Site) => JSON.parse((await site.helyos("cert", "ls", "--json")).stdout)[0];
+    {
+      await using site = await startSite(pebble);
+      await site.helyos(...add);
+      await until("the refusal", async () => (await state(site)).state === "failed");
+      match((await state(site)).last_error, /start helyosd with --acme-eab-kid and --acme-eab-hmac-file/);
+      const doctor = await site.helyos("cert", "doctor", domain);
+      equal(doctor.code, 1);
+      match(doctor.stdout, /✗ ca: No account can be made: .*--acme-eab-hmac-file/);
+    }
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "hmac");
+    await Deno.writeTextFile(file, `${hmacKey}\n`, { mode: 0o644 });
+    const root = await pebble.root(1);
+    const { stdout: subject } = await run("openssl", ["x509", "-noout", "-subject", "-nameopt", "multiline"], {
+      home: folder.path,
+      stdin: root,
+    });
+    const chain = /commonName\s*= (.*)/.exec(subject)![1]!;
+    await using site = await startSite(pebble, [
+      ...["--acme-eab-kid", "kid-1", "--acme-eab-hmac-file", file, "--log-level", "trace"],
+      ...["--acme-preferred-chain", chain, "--acme-key-type", "rsa-2048"],
+    ]);
+    await site.helyos(...add);
+    await until("service", async () => (await state(site)).state === "served");
+    await Deno.writeTextFile(join(folder.path, "root.pem"), root);
+    match((await site.curl(`https://${domain}/`, join(folder.path, "root.pem"))).stdout, / 503 $/, "no upstream yet");
+    ok((await site.curl(`https://${domain}/`)).code !== 0, "the chain leads to the other root alone");
+    const pem = await site.helyos("cert", "inspect", domain, "--pem");
+    const text = await run("openssl", ["x509", "-noout", "-text"], { home: folder.path, stdin: pem.stdout });
+    match(text.stdout, /Public-Key: \(2048 bit\)/);
+    match(site.daemon.log(), /others may read the HMAC key .* chmod 600 it/);
+    ok(!site.daemon.log().includes(hmacKey) && !site.daemon.output().includes(hmacKey));
+    const found = await run("grep", ["-rlaF", hmacKey, join(site.home, ".helyos")], { home: site.home });
+    equal(found.stdout, "", "it is stored nowhere");
+    await site.restart();
+    equal((await state(site)).state !== "failed", true, "the account is there already");
+  },
+});
+
 Deno.test("helyosd refuses bad flags of routes and certificates before anything is touched", async () => {
   await using home = await temporaryFolder();
   const { helyosd } = await import("../support/process.ts");
@@ -244,6 +271,9 @@ Deno.test("helyosd refuses bad flags of routes and certificates before anything 
     [["--acme-ca-file", "nowhere.pem"], /cannot read --acme-ca-file/],
     [["--acme-eab-kid", "k"], /need each other/],
     [["--acme-profile", "no such"], /invalid --acme-profile/],
+    [["--acme-key-type", "ed25519"], /possible values: ec-p256, ec-p384, rsa-2048/],
+    [["--acme-preferred-chain", ""], /--acme-preferred-chain needs a value/],
+    [["--acme-eab-kid", "k", "--acme-eab-hmac-file", "/dev/null"], /holds no key in base64url/],
     [["--proxy-backend", "apache"], /possible values/],
   ];
   for (const [flags, text] of refusals) {

@@ -42,14 +42,17 @@ export interface PebbleOptions {
   readonly validitySeconds?: number;
   /** HMAC keys by key id, in base64url: accounts must be bound to one of them. */
   readonly externalAccounts?: Readonly<Record<string, string>>;
+  /** Another one, which looks for answers to challenges at the same ports. */
+  readonly beside?: Pick<Pebble, "httpPort" | "tlsPort">;
 }
 
 /** Starts pebble on free ports. */
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const folder = await temporaryFolder();
-  const [port, management, httpPort, tlsPort, dns, dnsManagement] = await Promise.all(
+  const [port, management, freeHttp, freeTls, dns, dnsManagement] = await Promise.all(
     Array.from({ length: 6 }, freePort),
   );
+  const { httpPort, tlsPort } = options.beside ?? { httpPort: freeHttp!, tlsPort: freeTls! };
   const key = await generateKeyPair();
   const ca = await createRootCa({ commonName: "pebble's own CA", key });
   const leafKey = await generateKeyPair();
@@ -109,8 +112,8 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
   return {
     directoryUrl,
     ca: ca.pem,
-    httpPort: httpPort!,
-    tlsPort: tlsPort!,
+    httpPort,
+    tlsPort,
     dnsManagement: `http://127.0.0.1:${dnsManagement}`,
     root: (index = 0) => get(`https://localhost:${management}/roots/${index}`, ca.pem),
     async restart() {
@@ -126,6 +129,22 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Writes a program for `--acme-dns-hook` that puts records into the DNS server pebble asks. */
+export async function writeDnsHook(pebble: Pebble, folder: string): Promise<string> {
+  const path = join(folder, "dns-hook");
+  await writeFile(
+    path,
+    `#!/bin/sh
+case $1 in
+present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+    { mode: 0o700 },
+  );
+  return path;
 }
 
 function get(url: string, ca: string): Promise<string> {

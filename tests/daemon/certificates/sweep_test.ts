@@ -23,6 +23,7 @@ import {
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import type { Operation, Store } from "../../../daemon/store/store.ts";
+import { aroundStore } from "../../support/around_store.ts";
 
 const NOW = new Date("2026-06-10T12:00:00.000Z");
 const DAY_MS = 86_400_000;
@@ -70,19 +71,16 @@ Deno.test("CertificateKeeper sweeps 100,000 certificates by reading those that a
     ok(await real.commit(operations));
   }
   let read = 0;
-  const store: Store = Object.assign(Object.create(real), {
-    async list(...args: Parameters<Store["list"]>) {
-      const entries = await real.list(...args);
+  const store = aroundStore(real, {
+    async list<T>(...args: Parameters<Store["list"]>) {
+      const entries = await real.list<T>(...args);
       read += entries.length;
       return entries;
     },
-    get(key: string) {
+    get<T>(key: string) {
       read++;
-      return real.get(key);
+      return real.get<T>(key);
     },
-    commit: real.commit.bind(real),
-    watch: real.watch.bind(real),
-    lock: real.lock.bind(real),
   });
   const said: string[] = [];
   const say = (text: string) => void said.push(text);

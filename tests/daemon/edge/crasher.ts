@@ -5,19 +5,15 @@
 import { createRoute } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
-import type { Store } from "../../../daemon/store/store.ts";
+import { aroundStore } from "../../support/around_store.ts";
 import { BY, startBench, until } from "./support.ts";
 
 const [folder = "", directory = "", ca = "", port = "", key = "", domain = "", commit] = Deno.args;
 const real = await openSqliteStore(`${folder}/state.db`);
 let left = commit === undefined ? Infinity : Number(commit);
 let counting = false;
-const store: Store = Object.assign(Object.create(real), {
-  get: real.get.bind(real),
-  list: real.list.bind(real),
-  watch: real.watch.bind(real),
-  lock: real.lock.bind(real),
-  commit(...given: Parameters<Store["commit"]>) {
+const store = aroundStore(real, {
+  commit(...given) {
     if (counting && left-- <= 0) Deno.kill(Deno.pid, "SIGKILL");
     return real.commit(...given);
   },

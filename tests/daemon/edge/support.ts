@@ -10,7 +10,8 @@ import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import type { Sealer } from "../../../daemon/secrets/mod.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import type { Store } from "../../../daemon/store/store.ts";
-import type { Pebble } from "../../support/pebble.ts";
+import { type AcmeFaults, startFaults } from "../../support/acme_faults.ts";
+import { type Pebble, type PebbleOptions, startPebble } from "../../support/pebble.ts";
 import { TestProxy } from "../../support/test_proxy.ts";
 
 /** Who acts in tests. */
@@ -93,6 +94,57 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       if (owned) await store[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A clock that the test moves. */
+export interface Clock {
+  readonly now: () => Date;
+  pass(ms: number): void;
+  set(at: Date): void;
+}
+
+/** One that shows the real time at first. */
+export function startClock(): Clock {
+  let offset = 0;
+  return {
+    now: () => new Date(Date.now() + offset),
+    pass: (ms) => void (offset += ms),
+    set: (at) => void (offset = at.getTime() - Date.now()),
+  };
+}
+
+/** A bench whose CA is pebble behind a go-between, and whose clock the test moves. */
+export interface Scene extends AsyncDisposable {
+  readonly pebble: Pebble;
+  readonly faults: AcmeFaults;
+  readonly time: Clock;
+  readonly bench: Bench;
+}
+
+/** Sets one; `store` is made once there is a clock. */
+export async function setScene(
+  options: Omit<BenchOptions, "pebble" | "now" | "store"> & {
+    readonly pebble?: PebbleOptions;
+    readonly store?: (now: () => Date) => Promise<Store & AsyncDisposable>;
+  } = {},
+): Promise<Scene> {
+  const { store: openStore, ...rest } = options;
+  await using stack = new AsyncDisposableStack();
+  const pebble = stack.use(await startPebble(options.pebble));
+  const faults = stack.use(await startFaults(pebble));
+  const time = startClock();
+  const store = openStore && stack.use(await openStore(time.now));
+  const bench = stack.use(
+    await startBench({
+      ...rest,
+      pebble,
+      now: time.now,
+      ...(store === undefined ? {} : { store }),
+      settings: { directory: faults.directoryUrl, ca: faults.ca, ...options.settings },
+    }),
+  );
+  const owned = stack.move();
+  return { pebble, faults, time, bench, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Waits for a condition. */

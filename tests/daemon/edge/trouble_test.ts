@@ -5,6 +5,7 @@ import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { DomainCertificate } from "@helyos/api";
+import { parseCertificates, verifyChain } from "@helyos/pki";
 import type { Accounts } from "../../../daemon/certificates/accounts.ts";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { diagnose } from "../../../daemon/certificates/doctor.ts";
@@ -12,13 +13,14 @@ import { DUE, type Plan, planKey } from "../../../daemon/certificates/records.ts
 import { createRoute, listRoutes } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
-import { type Store, StoreError } from "../../../daemon/store/store.ts";
+import { StoreError } from "../../../daemon/store/store.ts";
+import { aroundStore } from "../../support/around_store.ts";
 import { startFaults } from "../../support/acme_faults.ts";
-import { startPebble } from "../../support/pebble.ts";
+import { startPebble, writeDnsHook } from "../../support/pebble.ts";
 import { TestProxy } from "../../support/test_proxy.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
-import { type Bench, BY, startBench, until } from "./support.ts";
+import { type Bench, BY, setScene, startBench, startClock, until } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 const MINUTE_MS = 60_000;
@@ -34,23 +36,13 @@ async function one(bench: Bench, domain?: string): Promise<DomainCertificate> {
 
 const plan = async (bench: Bench, domain: string) => (await bench.store.get<Plan>(planKey(domain)))!.value;
 
-/** A clock that the test moves. */
-function clock(): { now: () => Date; pass: (ms: number) => void; set: (at: Date) => void } {
-  let offset = 0;
-  return {
-    now: () => new Date(Date.now() + offset),
-    pass: (ms) => offset += ms,
-    set: (at) => offset = at.getTime() - Date.now(),
-  };
-}
-
 Deno.test({
   name: "a CA that is down for a week is asked after 1, 10 and 100 minutes, then daily, and answers in the end",
   ignore,
   async fn() {
     await using pebble = await startPebble();
     pebble.pause();
-    const time = clock();
+    const time = startClock();
     await using bench = await startBench({ pebble, now: time.now });
     await add(bench, "down.example.com");
     const pauses: number[] = [];
@@ -83,7 +75,7 @@ Deno.test({
   ignore,
   async fn() {
     await using pebble = await startPebble();
-    const time = clock();
+    const time = startClock();
     await using store = await openSqliteStore(":memory:", { now: time.now });
     const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
     const lying = () => Object.assign(new TestProxy(), { lie: "something else" });
@@ -112,14 +104,8 @@ Deno.test({
   name: "429 and 503 with Retry-After are obeyed, as seconds and as a date, also by cert renew",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    const time = clock();
-    await using bench = await startBench({
-      pebble,
-      now: time.now,
-      settings: { directory: faults.directoryUrl, ca: faults.ca },
-    });
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
     const domain = "patience.example.com";
     const refuse = (status: number, type: string, retryAfter: string) => (request: { path: string }) =>
       request.path.startsWith("/order-plz")
@@ -165,9 +151,8 @@ Deno.test({
   name: "pebble restarted in the middle of an order, its state forgotten: account and order are made anew",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    await using bench = await startBench({ pebble, settings: { directory: faults.directoryUrl, ca: faults.ca } });
+    await using scene = await setScene();
+    const { bench, faults, pebble } = scene;
     let restarting: Promise<void> | undefined;
     faults.before = ({ path }) => {
       if (!path.startsWith("/authZ") || restarting !== undefined) return undefined;
@@ -188,9 +173,8 @@ Deno.test({
   name: "a CA that forgot the account while many orders are under way makes it once more, and no order fails",
   ignore,
   async fn() {
-    await using pebble = await startPebble({ env: { PEBBLE_WFE_NONCEREJECT: "0" } });
-    await using faults = await startFaults(pebble);
-    await using bench = await startBench({ pebble, settings: { directory: faults.directoryUrl, ca: faults.ca } });
+    await using scene = await setScene();
+    const { bench, faults, pebble } = scene;
     await add(bench, "first.example.com");
     await bench.edge.keeper.settled();
     await pebble.restart();
@@ -207,28 +191,20 @@ Deno.test({
   name: "a disk that is full when the certificate is to be saved loses nothing: the same one is fetched again",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    const time = clock();
-    await using real = await openSqliteStore(":memory:", { now: time.now });
     let full = true;
-    const store: Store = Object.assign(Object.create(real), {
-      get: real.get.bind(real),
-      list: real.list.bind(real),
-      watch: real.watch.bind(real),
-      lock: real.lock.bind(real),
-      commit(...[operations, guards]: Parameters<Store["commit"]>) {
-        const saves = operations.some((operation) => "put" in operation && operation.put.startsWith("certificates/"));
-        if (full && saves) return Promise.reject(new StoreError("full", "database or disk is full"));
-        return real.commit(operations, guards);
+    await using scene = await setScene({
+      async store(now) {
+        const real = await openSqliteStore(":memory:", { now });
+        return aroundStore(real, {
+          commit(operations, guards) {
+            const saves = operations.some((one) => "put" in one && one.put.startsWith("certificates/"));
+            if (full && saves) return Promise.reject(new StoreError("full", "database or disk is full"));
+            return real.commit(operations, guards);
+          },
+        });
       },
     });
-    await using bench = await startBench({
-      pebble,
-      now: time.now,
-      store,
-      settings: { directory: faults.directoryUrl, ca: faults.ca },
-    });
+    const { bench, faults, time } = scene;
     await add(bench, "full.example.com");
     await bench.edge.keeper.settled();
     equal(faults.finalized(), 1);
@@ -246,25 +222,56 @@ Deno.test({
   ignore,
   async fn() {
     await using production = await startPebble();
-    await using staging = await startPebble();
+    await using staging = await startPebble({ beside: production });
     await using faults = await startFaults(production);
-    const time = clock();
-    const proxy = Object.assign(new TestProxy(), { lie: "wrong" });
+    const time = startClock();
+    const proxy = new TestProxy();
+    proxy.lie = "wrong";
     await using bench = await startBench({
       pebble: production,
       now: time.now,
       proxy,
-      // Both look at the same port for the answer, so only the one asked second may see it
       settings: { directory: faults.directoryUrl, staging: staging.directoryUrl, ca: faults.ca + staging.ca },
     });
-    await add(bench, "stage.example.com");
+    const domain = "stage.example.com";
+    await add(bench, domain);
     await bench.edge.keeper.settled();
-    equal((await plan(bench, "stage.example.com")).lastFailure!.directory, faults.directoryUrl);
+    equal((await plan(bench, domain)).lastFailure!.directory, faults.directoryUrl);
     const asked = faults.seen.length;
     time.pass(2 * MINUTE_MS);
     await bench.edge.keeper.settled();
-    equal((await plan(bench, "stage.example.com")).lastFailure!.directory, staging.directoryUrl);
+    equal((await plan(bench, domain)).lastFailure!.directory, staging.directoryUrl);
     equal(faults.seen.length, asked, "production was left alone");
+
+    proxy.lie = undefined;
+    time.pass(15 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 0);
+    const chain = (await certificates.readCertificate(bench.deps, domain)).chain_pem!;
+    const [leaf, intermediate] = parseCertificates(chain);
+    const result = await verifyChain(leaf!.der, [intermediate!.der], [await production.root()], { at: time.now() });
+    equal(result.ok, true, "what staging gave is thrown away");
+  },
+});
+
+Deno.test({
+  name: "a staging directory that is down keeps nobody from production",
+  ignore,
+  async fn() {
+    await using staging = await startPebble();
+    staging.pause();
+    const proxy = new TestProxy();
+    proxy.lie = "wrong";
+    await using scene = await setScene({ proxy, settings: { staging: staging.directoryUrl } });
+    const { bench, time } = scene;
+    await add(bench, "stage.example.com");
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 1);
+    proxy.lie = undefined;
+    time.pass(2 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 0);
+    match(bench.log.join("\n"), /without a rehearsal.*Cannot reach the CA/);
   },
 });
 
@@ -279,7 +286,7 @@ Deno.test({
       path.startsWith("/order-plz")
         ? { status: 500, body: { type: "urn:ietf:params:acme:error:serverInternal", detail: "sorry" } }
         : undefined;
-    const time = clock();
+    const time = startClock();
     const proxy = new TestProxy();
     await using bench = await startBench({
       pebble: second,
@@ -302,9 +309,9 @@ Deno.test({
   name: "200 domains at once are ordered eight at a time, each exactly once",
   ignore,
   async fn() {
-    await using pebble = await startPebble({ env: { PEBBLE_WFE_NONCEREJECT: "0" } }); // a refused nonce would count twice
-    await using faults = await startFaults(pebble);
-    await using bench = await startBench({ pebble, settings: { directory: faults.directoryUrl, ca: faults.ca } });
+    // A refused nonce would count twice
+    await using scene = await setScene({ pebble: { env: { PEBBLE_WFE_NONCEREJECT: "0" } } });
+    const { bench, faults } = scene;
     let most = 0;
     let open = 0;
     faults.before = ({ path }) => {
@@ -331,17 +338,7 @@ Deno.test({
     await using pebble = await startPebble();
     await using faults = await startFaults(pebble);
     await using folder = await temporaryFolder();
-    const acmeDnsHook = `${folder.path}/hook`;
-    await Deno.writeTextFile(
-      acmeDnsHook,
-      `#!/bin/sh
-case $1 in
-present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
-cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
-esac
-`,
-      { mode: 0o700 },
-    );
+    const acmeDnsHook = await writeDnsHook(pebble, folder.path);
     const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
     await using storeA = await openSqliteStore(`${folder.path}/state.db`);
     await using storeB = await openSqliteStore(`${folder.path}/state.db`);
@@ -369,7 +366,7 @@ Deno.test({
   ignore,
   async fn() {
     await using pebble = await startPebble();
-    const time = clock();
+    const time = startClock();
     await using bench = await startBench({ pebble, now: time.now });
     const domain = "stuck.example.com";
     await add(bench, domain);
@@ -393,14 +390,8 @@ Deno.test({
   name: "a certificate is renewed when the CA wishes it, replacing the old one, also after the machine slept",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    const time = clock();
-    await using bench = await startBench({
-      pebble,
-      now: time.now,
-      settings: { directory: faults.directoryUrl, ca: faults.ca },
-    });
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
     const domain = "wish.example.com";
     await add(bench, domain);
     await bench.edge.keeper.settled();
@@ -424,7 +415,7 @@ Deno.test({
   ignore,
   async fn() {
     await using pebble = await startPebble();
-    const time = clock();
+    const time = startClock();
     await using bench = await startBench({ pebble, now: time.now });
     const domain = "revoked.example.com";
     await add(bench, domain);

@@ -7,7 +7,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type AcmeClient,
-  httpSolver,
   obtainCertificate,
   type Solver,
   type TlsAlpnCertificate,
@@ -18,7 +17,7 @@ import { generateKeyPair, inspect, type KeyAlgorithm, lint, parseCertificate, pa
 import { startPebble } from "../../support/pebble.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { lacking, tool } from "../../support/tools.ts";
-import { registered, serveChallenges } from "./support.ts";
+import { registered, startBench } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 
@@ -26,26 +25,22 @@ Deno.test({
   name: "obtainCertificate() certifies EC P-256, EC P-384 and RSA keys, long names, U-labels and duplicates",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
+    await using bench = await startBench();
     for (const algorithm of ["ec-p256", "ec-p384", "rsa-2048"] as const satisfies readonly KeyAlgorithm[]) {
       const key = await generateKeyPair(algorithm);
-      const { chainPem } = await obtainCertificate({ client, names: ["Keys.Example.com"], key, solvers: [solver] });
+      const { chainPem } = await bench.obtain({ names: ["Keys.Example.com"], key });
       const leaf = parseCertificates(chainPem)[0]!;
       deepEqual(leaf.spki, new Uint8Array(await crypto.subtle.exportKey("spki", key.publicKey)), algorithm);
     }
     const long = `${"a".repeat(60)}.${"b".repeat(60)}.example.com`;
     const names = [long, "bücher.example", "BÜCHER.example", "xn--bcher-kva.example"];
-    const key = await generateKeyPair();
-    const { chainPem } = await obtainCertificate({ client, names, key, solvers: [solver] });
+    const { chainPem } = await bench.obtain({ names });
     const found = parseCertificates(chainPem)[0]!.names.map(({ value }) => value);
     deepEqual(found.toSorted(), [long, "xn--bcher-kva.example"]);
     for (
       const name of ["", "a b", "1.2.3", "-", "a..b", "*", "a.*.b", `${"x".repeat(64)}.example`, "[::1]", "fe80::1%e"]
     ) {
-      await rejects(obtainCertificate({ client, names: [name], key, solvers: [solver] }), TypeError, name);
+      await rejects(bench.obtain({ names: [name] }), TypeError, name);
     }
   },
 });
@@ -54,13 +49,8 @@ Deno.test({
   name: "obtainCertificate() certifies IP addresses (RFC 8738), over HTTP-01",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
-    const key = await generateKeyPair();
-    const names = ["127.0.0.1", "localhost.example.com"];
-    const { chainPem } = await obtainCertificate({ client, names, key, solvers: [solver] });
+    await using bench = await startBench();
+    const { chainPem } = await bench.obtain({ names: ["127.0.0.1", "localhost.example.com"] });
     const leaf = parseCertificates(chainPem)[0]!;
     deepEqual(leaf.names.map(({ kind, value }) => `${kind} ${value}`).toSorted(), [
       "dns localhost.example.com",
@@ -73,18 +63,13 @@ Deno.test({
   name: "obtainCertificate() chooses among the chains by the topmost issuer",
   ignore,
   async fn() {
-    await using pebble = await startPebble({ env: { PEBBLE_ALTERNATE_ROOTS: "2", PEBBLE_CHAIN_LENGTH: "3" } });
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
-    const roots = await Promise.all([0, 1, 2].map((i) => pebble.root(i)));
-    const key = await generateKeyPair();
+    await using bench = await startBench({ env: { PEBBLE_ALTERNATE_ROOTS: "2", PEBBLE_CHAIN_LENGTH: "3" } });
+    const roots = await Promise.all([0, 1, 2].map((i) => bench.pebble.root(i)));
     const chains = new Set<string>();
-    const base = { client, names: ["chains.example.com"], key, solvers: [solver] };
-    const first = await obtainCertificate(base);
+    const first = await bench.obtain();
     for (const root of roots) {
       const preferredIssuer = parseCertificate(root).subject.commonName!;
-      const { chainPem } = await obtainCertificate({ ...base, orderUrl: first.orderUrl, preferredIssuer });
+      const { chainPem } = await bench.obtain({ orderUrl: first.orderUrl, preferredIssuer });
       const chain = parseCertificates(chainPem);
       ok(chain.length >= 3, `${chain.length} certificates`);
       equal(chain.at(-1)!.issuer.commonName, preferredIssuer);
@@ -92,7 +77,7 @@ Deno.test({
       chains.add(chainPem);
     }
     equal(chains.size, 3);
-    const { chainPem } = await obtainCertificate({ ...base, orderUrl: first.orderUrl, preferredIssuer: "Nobody" });
+    const { chainPem } = await bench.obtain({ orderUrl: first.orderUrl, preferredIssuer: "Nobody" });
     equal(chainPem, first.chainPem, "the default chain");
   },
 });

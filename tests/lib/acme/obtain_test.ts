@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { AcmeClient, certificateId, dnsHookSolver, httpSolver, obtainCertificate } from "@helyos/acme";
 import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
 import { freePort } from "../../support/free_port.ts";
-import { startPebble } from "../../support/pebble.ts";
+import { startPebble, writeDnsHook } from "../../support/pebble.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
-import { registered, serveChallenges } from "./support.ts";
+import { registered, serveChallenges, startBench } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 
@@ -18,22 +18,17 @@ Deno.test({
   name: "obtainCertificate() gets a certificate that verifies under pebble's root, with 5 % of nonces refused",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
-    const key = await generateKeyPair();
-    const names = ["api.example.com", "www.example.com"];
-    const { chainPem, orderUrl } = await obtainCertificate({ client, names, key, solvers: [solver] });
+    await using bench = await startBench();
+    const { chainPem, orderUrl } = await bench.obtain({ names: ["api.example.com", "www.example.com"] });
     match(orderUrl, /^https:/);
     const [leaf, ...intermediates] = parseCertificates(chainPem);
-    const result = await verifyChain(leaf!.der, intermediates.map((one) => one.der), [await pebble.root()], {
+    const result = await verifyChain(leaf!.der, intermediates.map((one) => one.der), [await bench.pebble.root()], {
       at: new Date(),
       name: { dns: "www.example.com" },
       purpose: "server",
     });
     equal(result.ok, true, JSON.stringify(result));
-    equal(solver.answer("/.well-known/acme-challenge/x"), undefined, "answers are taken away");
+    equal(bench.solver.answer("/.well-known/acme-challenge/x"), undefined, "answers are taken away");
   },
 });
 
@@ -41,20 +36,11 @@ Deno.test({
   name: "obtainCertificate() takes up an order after a crash at each step and gets one certificate",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
-    const key = await generateKeyPair();
-    const names = ["crash.example.com"];
+    await using bench = await startBench();
     // Crash right after the order was saved.
     let orderUrl = "";
     await rejects(() =>
-      obtainCertificate({
-        client,
-        names,
-        key,
-        solvers: [solver],
+      bench.obtain({
         onOrder(url) {
           orderUrl = url;
           throw new Error("killed");
@@ -63,9 +49,9 @@ Deno.test({
     notEqual(orderUrl, "");
     const placed: string[] = [];
     const onOrder = (url: string) => Promise.resolve(void placed.push(url));
-    const first = await obtainCertificate({ client, names, key, solvers: [solver], orderUrl, onOrder });
+    const first = await bench.obtain({ orderUrl, onOrder });
     // Crash after it was signed, before it was saved: only fetched again.
-    const again = await obtainCertificate({ client, names, key, solvers: [solver], orderUrl, onOrder });
+    const again = await bench.obtain({ orderUrl, onOrder });
     equal(again.chainPem, first.chainPem);
     equal(placed.length, 0, "no other order was placed");
   },
@@ -75,20 +61,12 @@ Deno.test({
   name: "obtainCertificate() starts a new order when the saved one is gone, as after a restart of the CA",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
+    await using bench = await startBench();
+    const { client, pebble } = bench;
     const orderUrl = (await client.newOrder({ identifiers: [{ type: "dns", value: "lost.example.com" }] })).url;
     await pebble.restart();
     await client.register();
-    const { chainPem } = await obtainCertificate({
-      client,
-      names: ["lost.example.com"],
-      key: await generateKeyPair(),
-      solvers: [solver],
-      orderUrl,
-    });
+    const { chainPem } = await bench.obtain({ names: ["lost.example.com"], orderUrl });
     match(chainPem, /BEGIN CERTIFICATE/);
   },
 });
@@ -116,30 +94,12 @@ Deno.test({
   name: "obtainCertificate() refuses a wildcard without a solver for dns-01 and gets it with one",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
+    await using bench = await startBench();
     const names = ["*.example.com"];
-    const key = await generateKeyPair();
-    await rejects(obtainCertificate({ client, names, key, solvers: [httpSolver()] }), { code: "unsupported" });
-
+    await rejects(bench.obtain({ names }), { code: "unsupported" });
     await using folder = await temporaryFolder();
-    const program = join(folder.path, "hook");
-    await writeFile(
-      program,
-      `#!/bin/sh
-case $1 in
-present) curl -sS -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
-cleanup) curl -sS -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
-esac
-`,
-    );
-    await chmod(program, 0o700);
-    const { chainPem } = await obtainCertificate({
-      client,
-      names,
-      key,
-      solvers: [httpSolver(), dnsHookSolver({ program })],
-    });
+    const program = await writeDnsHook(bench.pebble, folder.path);
+    const { chainPem } = await bench.obtain({ names, solvers: [bench.solver, dnsHookSolver({ program })] });
     equal(parseCertificates(chainPem)[0]!.names[0]!.value, "*.example.com");
   },
 });
@@ -164,23 +124,19 @@ Deno.test({
   name: "AcmeClient renews by the CA's wish: window, identifier and replaces",
   ignore,
   async fn() {
-    await using pebble = await startPebble();
-    await using client = await registered(pebble);
-    const solver = httpSolver();
-    await using _server = await serveChallenges(solver, pebble.httpPort);
-    const names = ["ari.example.com"];
-    const key = await generateKeyPair();
-    const first = await obtainCertificate({ client, names, key, solvers: [solver], profile: "shortlived" });
+    await using bench = await startBench();
+    const { client } = bench;
+    const first = await bench.obtain({ profile: "shortlived" });
     const leaf = parseCertificate(parseCertificates(first.chainPem)[0]!.der);
     ok(leaf.notAfter.getTime() - leaf.notBefore.getTime() < 7 * 86_400_000, "the profile's life");
     const info = await client.renewalInfo(leaf.der);
     ok(info && info.start < info.end && info.end <= leaf.notAfter);
     ok(info.retryAt, "pebble says when to ask again");
     const replaces = certificateId(leaf.der);
-    const second = await obtainCertificate({ client, names, key, solvers: [solver], replaces });
+    const second = await bench.obtain({ replaces });
     notEqual(second.chainPem, first.chainPem);
     // Replaced already: the order goes through without the link (RFC 9773 §5).
-    const third = await obtainCertificate({ client, names, key, solvers: [solver], replaces });
+    const third = await bench.obtain({ replaces });
     notEqual(third.chainPem, second.chainPem);
     await client.revoke(leaf.der, 1);
     await rejects(client.revoke(leaf.der, 1), { name: "AcmeError" });

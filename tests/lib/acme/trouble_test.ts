@@ -4,47 +4,22 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { AcmeClient, AcmeError, httpSolver, obtainCertificate, type ObtainOptions, type Solver } from "@helyos/acme";
+import { AcmeClient, AcmeError, httpSolver, type Solver } from "@helyos/acme";
 import { generateKeyPair } from "@helyos/pki";
-import { type AcmeFaults, type Answer, startFaults } from "../../support/acme_faults.ts";
-import { type Pebble, startPebble } from "../../support/pebble.ts";
+import type { Answer } from "../../support/acme_faults.ts";
 import { lacking } from "../../support/tools.ts";
-import { registered, serveChallenges } from "./support.ts";
+import { registered, startBench } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 
-interface Bench extends AsyncDisposable {
-  readonly pebble: Pebble;
-  readonly faults: AcmeFaults;
-  readonly client: AcmeClient;
-  obtain(options?: Partial<ObtainOptions>): ReturnType<typeof obtainCertificate>;
-}
-
-/** Pebble, what stands in front of it, and a client with an account. */
-async function bench(env: Record<string, string> = { PEBBLE_WFE_NONCEREJECT: "0" }): Promise<Bench> {
-  await using stack = new AsyncDisposableStack();
-  const pebble = stack.use(await startPebble({ env }));
-  const faults = stack.use(await startFaults(pebble));
-  const client = stack.use(await registered(faults, { timeoutMs: 5000 }));
-  const solver = httpSolver();
-  stack.use(await serveChallenges(solver, pebble.httpPort));
-  const key = await generateKeyPair();
-  const open = stack.move();
-  return {
-    pebble,
-    faults,
-    client,
-    obtain: (options) =>
-      obtainCertificate({ client, names: ["trouble.example.com"], key, solvers: [solver], ...options }),
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
-  };
-}
+/** No nonce is refused but where a test wants it. */
+const bench = (refused = "0") => startBench({ env: { PEBBLE_WFE_NONCEREJECT: refused } });
 
 Deno.test({
   name: "obtainCertificate() succeeds where half of all nonces are refused",
   ignore,
   async fn() {
-    await using one = await bench({ PEBBLE_WFE_NONCEREJECT: "50" });
+    await using one = await bench("50");
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, i) => one.obtain({ names: [`nonce-${i}.example.com`] })),
     );
