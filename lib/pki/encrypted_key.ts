@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { canOpen, type Cipher, CIPHERS, openCbc } from "./cbc.ts";
 import { countOf, type DerReader, oidOf, readWhole, Tag } from "./der.ts";
 import { integer, NULL, objectIdentifier, octetString, sequence } from "./encode.ts";
 import { PkiError } from "./errors.ts";
@@ -21,22 +22,24 @@ const DIGESTS: Readonly<Record<string, string>> = {
   [HMAC_SHA256]: "sha256",
   "1.2.840.113549.2.10": "sha384",
   "1.2.840.113549.2.11": "sha512",
+  "1.2.840.113549.2.12": "sha512-224",
+  "1.2.840.113549.2.13": "sha512-256",
 };
 
-/** Ciphers (RFC 8018 §B.2) and the octets of their keys. */
-const CIPHERS: Readonly<Record<string, { readonly name: string; readonly key: number; readonly block: number }>> = {
-  "2.16.840.1.101.3.4.1.2": { name: "aes-128-cbc", key: 16, block: 16 },
-  "2.16.840.1.101.3.4.1.22": { name: "aes-192-cbc", key: 24, block: 16 },
-  [AES_256_CBC]: { name: "aes-256-cbc", key: 32, block: 16 },
-  // Not written by anybody any more, and not known to every platform.
-  "1.2.840.113549.3.7": { name: "des-ede3-cbc", key: 24, block: 8 },
+/** Ciphers (RFC 8018 §B.2). */
+const SCHEMES: Readonly<Record<string, Cipher>> = {
+  "2.16.840.1.101.3.4.1.2": CIPHERS.aes128,
+  "2.16.840.1.101.3.4.1.22": CIPHERS.aes192,
+  [AES_256_CBC]: CIPHERS.aes256,
+  "1.2.840.113549.3.7": CIPHERS.tripleDes,
 };
 
 /** What OWASP asks of PBKDF2 with HMAC-SHA-256: some 0.2 s on one core. */
 const ITERATIONS = 600_000;
-/** A file must not be able to keep us busy for minutes, or fill the memory. */
+/** A file must not be able to keep us busy for more than seconds, or fill the memory. */
 const MOST_ITERATIONS = 10_000_000;
 const MOST_SCRYPT_BYTES = 256 * 1024 * 1024;
+const MOST_SCRYPT_WORK = 4 * MOST_SCRYPT_BYTES;
 
 interface Pbkdf2 {
   readonly salt: Uint8Array;
@@ -140,8 +143,8 @@ export async function decryptKey(der: Uint8Array, passphrase: string): Promise<U
   parameters.end("PBES2 parameters");
 
   const cipherId = oidOf(encryption.read(Tag.OID, "a cipher"), "a cipher");
-  const cipher = Object.hasOwn(CIPHERS, cipherId) ? CIPHERS[cipherId]! : unsupported(`the cipher ${cipherId}`);
-  if (!nodeCrypto().getCiphers().includes(cipher.name)) unsupported(`the cipher ${cipher.name}`);
+  const cipher = Object.hasOwn(SCHEMES, cipherId) ? SCHEMES[cipherId]! : unsupported(`the cipher ${cipherId}`);
+  if (!canOpen(cipher)) unsupported(`the cipher ${cipher.name}`);
   const iv = encryption.read(Tag.OCTET_STRING, "an initialization vector").content;
   encryption.end("an encryption");
   if (iv.length !== cipher.block) throw new PkiError("invalid_der", "Cannot read DER: an initialization vector");
@@ -149,17 +152,20 @@ export async function decryptKey(der: Uint8Array, passphrase: string): Promise<U
     throw new PkiError("invalid_der", "Cannot read DER: an encrypted key is not whole blocks");
   }
 
-  const key = await derive(derivation, passphrase, cipher.key);
+  // What the platform itself holds to be unsound among parameters.
+  const key = await derive(derivation, passphrase, cipher.key).catch((cause) =>
+    unsupported("its key derivation", cause)
+  );
   try {
-    const opener = nodeCrypto().createDecipheriv(cipher.name, key, iv);
-    return Uint8Array.from([...opener.update(sealed), ...opener.final()]);
+    return await openCbc(cipher, { octets: sealed, key, iv });
   } catch (cause) {
     throw new PkiError("wrong_passphrase", "Cannot open the private key: the passphrase is wrong", { cause });
   }
 }
 
-function unsupported(what: string): never {
-  throw new PkiError("unsupported_key", `Cannot open the private key: ${what} is not supported, convert the key first`);
+function unsupported(what: string, cause?: unknown): never {
+  const message = `Cannot open the private key: ${what} is not supported, convert the key first`;
+  throw new PkiError("unsupported_key", message, cause === undefined ? {} : { cause });
 }
 
 function derive(derivation: DerReader, passphrase: string, length: number): Promise<Uint8Array> {
@@ -181,8 +187,11 @@ function derive(derivation: DerReader, passphrase: string, length: number): Prom
     const [N, r, p] = [next("a cost"), next("a block size"), next("a parallelization")];
     if (!parameters.done) judgeLength(next("a key length"), length);
     parameters.end("key derivation parameters");
-    const sound = N > 1 && Number.isInteger(Math.log2(N)) && r >= 1 && p >= 1 && p <= 16;
-    if (!sound || 128 * N * r > MOST_SCRYPT_BYTES) unsupported(`scrypt with N=${N}, r=${r}, p=${p}`);
+    const sound = N > 1 && Number.isInteger(Math.log2(N)) && r >= 1 && p >= 1;
+    const [bytes, work] = [128 * N * r, 128 * N * r * p];
+    if (!sound || bytes > MOST_SCRYPT_BYTES || work > MOST_SCRYPT_WORK) {
+      unsupported(`scrypt with N=${N}, r=${r}, p=${p}`);
+    }
     return deriveScrypt(passphrase, { salt, length, N, r, p });
   }
   return unsupported(`the key derivation ${id}`);

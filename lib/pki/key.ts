@@ -4,6 +4,7 @@
  * @module
  */
 import { type AnyKeyAlgorithm, type KeyAlgorithm, type KeyKind, kindOf } from "./algorithm.ts";
+import { readWhole, Tag } from "./der.ts";
 import { decryptKey, encryptKey } from "./encrypted_key.ts";
 import { PkiError } from "./errors.ts";
 import { exportedKey } from "./exported_key.ts";
@@ -95,8 +96,12 @@ export async function exportPrivateKey(pair: KeyPair, options: PassphraseOptions
 }
 
 /**
- * Reads a private key from PEM: PKCS#8, encrypted PKCS#8 (PBES2), `EC PRIVATE KEY`, `RSA PRIVATE KEY`, and the two
- * latter as OpenSSL used to encrypt them. The public half is derived, and what the file states of it must agree.
+ * Reads a private key from PEM: PKCS#8, encrypted PKCS#8 (PBES2), `EC PRIVATE KEY` (RFC 5915), `RSA PRIVATE KEY`
+ * (RFC 8017 §A.1.2), and the two latter as OpenSSL used to encrypt them; or PKCS#8 (RFC 5958), encrypted or not, from DER.
+ * The public half is derived, and what the file states of it must agree.
+ *
+ * PBES2 (RFC 8018 §6.2) is read with PBKDF2 of any HMAC with SHA-1 or SHA-2, up to 10,000,000 rounds, or scrypt (RFC 7914) in
+ * up to 256 MiB, and AES-128, AES-192, AES-256 or triple DES in CBC mode.
  *
  * A passphrase that an unencrypted key does not need is ignored.
  *
@@ -108,14 +113,19 @@ export async function exportPrivateKey(pair: KeyPair, options: PassphraseOptions
  * const pem = await exportPrivateKey(await generateKeyPair(), { passphrase: "correct horse" });
  * await rejects(() => importPrivateKey(pem), { code: "passphrase_required" });
  * ```
- * @param pem The text; certificates beside the key are not looked at.
+ * @param input PEM text with exactly one private key, certificates beside it are not looked at; or DER.
  * @param options The passphrase, if the key is encrypted.
  * @returns The pair.
  * @throws {PkiError} `invalid_pem`, `invalid_der`, `invalid_key`, `unsupported_key`, `passphrase_required`,
  *   `wrong_passphrase`.
+ * @throws {TypeError} If `input` is neither text nor octets.
  */
-export async function importPrivateKey(pem: string, options: PassphraseOptions = {}): Promise<KeyPair> {
-  const key = await readPem(pem, options.passphrase);
+export async function importPrivateKey(
+  input: string | Uint8Array,
+  options: PassphraseOptions = {},
+): Promise<KeyPair> {
+  const { passphrase } = options;
+  const key = typeof input === "string" ? await readPem(input, passphrase) : await readDer(input, passphrase);
   const kind = kindOf(key.algorithm);
   let pair: KeyPair;
   try {
@@ -142,7 +152,7 @@ async function proveConsistent(pair: KeyPair, kind: KeyKind): Promise<void> {
 }
 
 async function readPem(pem: string, passphrase: string | undefined): Promise<PrivateKey> {
-  const legacy = openLegacyPem(pem, passphrase);
+  const legacy = await openLegacyPem(pem, passphrase);
   const blocks = legacy ?? pemDecode(pem).filter(({ label }) => label.endsWith("PRIVATE KEY"));
   const [block, another] = blocks;
   if (block === undefined) throw new PkiError("invalid_pem", "Cannot read PEM: there is no private key");
@@ -154,16 +164,26 @@ async function readPem(pem: string, passphrase: string | undefined): Promise<Pri
       return decrypted(legacy !== undefined, () => readEc(block.der));
     case "RSA PRIVATE KEY":
       return decrypted(legacy !== undefined, () => readRsa(block.der));
-    case "ENCRYPTED PRIVATE KEY": {
-      if (passphrase === undefined) {
-        throw new PkiError("passphrase_required", "Cannot open the private key: it is encrypted, give its passphrase");
-      }
-      const clear = await decryptKey(block.der, passphrase);
-      return decrypted(true, () => readPrivateKey(clear));
-    }
+    case "ENCRYPTED PRIVATE KEY":
+      return await readEncrypted(block.der, passphrase);
     default:
       throw new PkiError("unsupported_key", `Cannot work with ${block.label}: use PKCS#8, EC or RSA`);
   }
+}
+
+/** RFC 5958 §2, §3: the one begins with a number, the other with an algorithm. */
+async function readDer(der: Uint8Array, passphrase: string | undefined): Promise<PrivateKey> {
+  if (!(der instanceof Uint8Array)) throw new TypeError("A private key is PEM in a string, or DER in a Uint8Array");
+  const first = readWhole(der, Tag.SEQUENCE, "a private key").peek();
+  return first === Tag.SEQUENCE ? await readEncrypted(der, passphrase) : readPrivateKey(der);
+}
+
+async function readEncrypted(der: Uint8Array, passphrase: string | undefined): Promise<PrivateKey> {
+  if (passphrase === undefined) {
+    throw new PkiError("passphrase_required", "Cannot open the private key: it is encrypted, give its passphrase");
+  }
+  const clear = await decryptKey(der, passphrase);
+  return decrypted(true, () => readPrivateKey(clear));
 }
 
 /** What a wrong passphrase opens is noise; now and then the noise has a sound padding and only the DER gives it away. */

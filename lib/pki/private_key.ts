@@ -34,9 +34,19 @@ export function readPrivateKey(der: Uint8Array): PrivateKey {
   const algorithm = reader.read(Tag.SEQUENCE, "the algorithm of a private key");
   const key = reader.read(Tag.OCTET_STRING, "a private key").content;
   reader.optional(0xa0, "the attributes of a private key");
-  reader.optional(0x81, "the public half of a private key");
+  const half = "the public half of a private key";
+  // RFC 5958 §2: implicit, the octets of a BIT STRING; some writers made it explicit.
+  const explicit = reader.optional(0xa1, half);
+  const stated = explicit ? new DerReader(explicit.content).read(Tag.BIT_STRING, half) : reader.optional(0x81, half);
   reader.end("a private key");
+  const found = readKind(algorithm, key);
+  if (stated && !sameBytes(stated.content, Uint8Array.of(0, ...found.publicKey.bits))) {
+    throw new PkiError("invalid_key", "A private key states a public half that is not its own");
+  }
+  return found;
+}
 
+function readKind(algorithm: DerValue, key: Uint8Array): PrivateKey {
   const identifier = new DerReader(algorithm.content);
   const id = oidOf(identifier.read(Tag.OID, "the algorithm of a private key"), "the algorithm of a private key");
   switch (id) {
@@ -97,7 +107,7 @@ export function readEc(der: Uint8Array, outerCurve?: DerValue): PrivateKey {
   const reader = readWhole(der, Tag.SEQUENCE, "an EC key");
   const version = countOf(reader.read(Tag.INTEGER, "the version of an EC key"), "the version of an EC key");
   if (version !== 1) throw new PkiError("invalid_der", `Cannot read DER: an EC key of version ${version}`);
-  const scalar = reader.read(Tag.OCTET_STRING, "an EC key").content;
+  const number = reader.read(Tag.OCTET_STRING, "an EC key").content;
   const inner = reader.optional(0xa0, "the curve of an EC key");
   const stated = reader.optional(0xa1, "the public half of an EC key");
   reader.end("an EC key");
@@ -114,19 +124,33 @@ export function readEc(der: Uint8Array, outerCurve?: DerValue): PrivateKey {
   if (id !== KeyId.p256 && id !== KeyId.p384) {
     throw new PkiError("unsupported_key", `Cannot work with the elliptic curve ${id}: use P-256 or P-384`);
   }
-  const octets = kindOf(id === KeyId.p256 ? "ec-p256" : "ec-p384").coordinate!;
-  if (scalar.length !== octets) {
-    throw new PkiError("invalid_key", `An EC key of ${scalar.length} octets, not ${octets}`);
-  }
+  const scalar = fixedLength(number, kindOf(id === KeyId.p256 ? "ec-p256" : "ec-p384").coordinate!);
 
   // Without the public half first: the platform believes a stated one, whatever it is.
   const bare = ecPkcs8(id, scalar);
   const publicKey = derivePublic(bare);
   const bits = bitString(publicKey.bits);
-  if (stated && !sameBytes(stated.content, bits)) {
+  // RFC 5480 §2.2: whole, or the first coordinate and which of two points it is.
+  if (stated && ![bits, bitString(compressed(publicKey.bits))].some((own) => sameBytes(stated.content, own))) {
     throw new PkiError("invalid_key", "An EC key states a public half that is not its own");
   }
   return { algorithm: publicKey.algorithm, pkcs8: ecPkcs8(id, scalar, bits), publicKey };
+}
+
+/** RFC 5915 §3 fixes the length; GnuTLS writes an octet of zero more where an INTEGER would have it, others drop zeros. */
+function fixedLength(number: Uint8Array, octets: number): Uint8Array {
+  const first = number.findIndex((octet) => octet !== 0);
+  const digits = first < 0 ? new Uint8Array(0) : number.subarray(first);
+  if (number.length === 0 || digits.length > octets) {
+    throw new PkiError("invalid_key", `An EC key of ${number.length} octets, not ${octets}`);
+  }
+  const scalar = new Uint8Array(octets);
+  scalar.set(digits, octets - digits.length);
+  return scalar;
+}
+
+function compressed(point: Uint8Array): Uint8Array {
+  return Uint8Array.of(2 + (point[point.length - 1]! & 1), ...point.subarray(1, (point.length + 1) / 2));
 }
 
 function ecPkcs8(curve: string, scalar: Uint8Array, bits?: Uint8Array): Uint8Array {

@@ -8,7 +8,17 @@ import {
   pemDecode,
   pemEncode,
 } from "@helyos/pki";
-import { constructed, integer, objectIdentifier, octetString, sequence } from "../../../lib/pki/encode.ts";
+import {
+  bitString,
+  constructed,
+  integer,
+  NULL,
+  objectIdentifier,
+  octetString,
+  primitive,
+  sequence,
+} from "../../../lib/pki/encode.ts";
+import { lacking, tool } from "../../support/tools.ts";
 
 /** What OpenSSL writes on standard output. */
 function openssl(args: readonly string[], input?: string): string {
@@ -120,24 +130,27 @@ Deno.test("importPrivateKey() calls every wrong passphrase wrong, even when the 
   }
 });
 
-Deno.test("importPrivateKey() refuses a key derivation that would take minutes", async () => {
-  const pem = openssl(
-    ["pkcs8", "-topk8", "-iter", "1", "-passout", "pass:x"],
-    await exportPrivateKey(await generateKeyPair()),
-  );
-  const der = pemDecode(pem)[0]!.der;
-  const at = der.findIndex((_, i) => der[i] === 2 && der[i + 1] === 1 && der[i + 2] === 1 && der[i + 3] === 0x30);
-  // The same structure with an iteration count of 2^31 - 1.
-  const parts = (count: Uint8Array) => {
-    const salt = der.subarray(at - 10, at);
-    const prf = sequence(objectIdentifier("1.2.840.113549.2.9"), new Uint8Array([5, 0]));
-    const kdf = sequence(objectIdentifier("1.2.840.113549.1.5.12"), sequence(salt, count, prf));
+Deno.test("importPrivateKey() refuses a key derivation that would take minutes or the memory", async () => {
+  const sealed = (kdf: string, ...parameters: readonly Uint8Array[]) => {
+    const derivation = sequence(objectIdentifier(kdf), sequence(octetString(new Uint8Array(8)), ...parameters));
     const aes = sequence(objectIdentifier("2.16.840.1.101.3.4.1.42"), octetString(new Uint8Array(16)));
-    const scheme = sequence(objectIdentifier("1.2.840.113549.1.5.13"), sequence(kdf, aes));
+    const scheme = sequence(objectIdentifier("1.2.840.113549.1.5.13"), sequence(derivation, aes));
     return pemEncode("ENCRYPTED PRIVATE KEY", sequence(scheme, octetString(new Uint8Array(144))));
   };
-  await rejects(() => importPrivateKey(parts(integer(2 ** 31 - 1)), { passphrase: "x" }), { code: "unsupported_key" });
-  await rejects(() => importPrivateKey(parts(integer(0)), { passphrase: "x" }), { code: "unsupported_key" });
+  const hmac = sequence(objectIdentifier("1.2.840.113549.2.9"), NULL);
+  for (const rounds of [0, 10_000_001, 2 ** 31 - 1, 2n ** 64n]) {
+    const pem = sealed("1.2.840.113549.1.5.12", integer(rounds), hmac);
+    await rejects(() => importPrivateKey(pem, { passphrase: "x" }), { code: "unsupported_key" }, `${rounds} rounds`);
+  }
+  const costs = [[2 ** 19, 8, 1], [2 ** 18, 8, 16], [2, 1, 2 ** 30], [16, 2 ** 17, 5], [1000, 8, 1], [
+    16384,
+    0,
+    1,
+  ]];
+  for (const cost of costs) {
+    const pem = sealed("1.3.6.1.4.1.11591.4.11", ...cost.map(integer));
+    await rejects(() => importPrivateKey(pem, { passphrase: "x" }), { code: "unsupported_key" }, `${cost}`);
+  }
 });
 
 Deno.test("importPrivateKey() survives a key cut short or with a byte flipped", async () => {
@@ -200,18 +213,23 @@ Deno.test("importPrivateKey() reads every form OpenSSL writes", async () => {
     const forms = [
       ["pkcs8", "-topk8", "-v2", "aes128", "-v2prf", "hmacWithSHA512"],
       ["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA1"],
-      ["pkcs8", "-topk8", "-v2", "des3"],
+      ["pkcs8", "-topk8", "-v2", "aes-192-cbc", "-v2prf", "hmacWithSHA384"],
+      ["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512-256"],
+      ["pkcs8", "-topk8", "-v2", "des3", "-v2prf", "hmacWithSHA224"],
       ["pkcs8", "-topk8", "-scrypt"],
     ];
     if (algorithm !== "ed25519") {
       const kind = algorithm.startsWith("ec") ? "ec" : "rsa";
-      forms.push([kind, "-aes256"], [kind, "-des3"]);
+      forms.push([kind, "-aes128"], [kind, "-aes192"], [kind, "-aes256"], [kind, "-des3"]);
     }
     for (const form of forms) {
       const traditional = form[0] === "rsa" ? ["-traditional"] : [];
       const sealed = openssl([...form, ...traditional, "-passout", "pass:secret"], pem);
-      const again = await importPrivateKey(sealed, { passphrase: "secret" });
-      equal(await exportPrivateKey(again), await exportPrivateKey(plain), form.join(" "));
+      // Go, and so step, writes the initialization vector in lower case.
+      for (const text of [sealed, sealed.replace(/(?<=DEK-Info: .*,)[0-9A-F]+/, (hex) => hex.toLowerCase())]) {
+        const again = await importPrivateKey(text, { passphrase: "secret" });
+        equal(await exportPrivateKey(again), await exportPrivateKey(plain), form.join(" "));
+      }
       await rejects(() => importPrivateKey(sealed), { code: "passphrase_required" });
       await rejects(() => importPrivateKey(sealed, { passphrase: "x" }), { code: "wrong_passphrase" });
     }
@@ -228,4 +246,101 @@ Deno.test("importPrivateKey() refuses the weak encryption of PKCS#5 version 1", 
   const clear = await exportPrivateKey(await generateKeyPair());
   const pem = openssl(["pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES", "-passout", "pass:x"], clear);
   await rejects(() => importPrivateKey(pem, { passphrase: "x" }), { code: "unsupported_key" });
+});
+
+/** An `EC PRIVATE KEY` of P-256 with these octets as its number. */
+function ecKey(scalar: Uint8Array, point?: Uint8Array): string {
+  const curve = constructed(0, objectIdentifier("1.2.840.10045.3.1.7"));
+  const half = point === undefined ? [] : [constructed(1, bitString(point))];
+  return pemEncode("EC PRIVATE KEY", sequence(integer(1), octetString(scalar), curve, ...half));
+}
+
+Deno.test("importPrivateKey() reads an EC key whose number has octets too many or too few", async () => {
+  const scalar = new Uint8Array(32).fill(0xa5).with(0, 0);
+  const plain = await exportPrivateKey(await importPrivateKey(ecKey(scalar)));
+  for (const octets of [scalar.slice(1), Uint8Array.of(0, ...scalar), Uint8Array.of(0, 0, ...scalar)]) {
+    equal(await exportPrivateKey(await importPrivateKey(ecKey(octets))), plain, `${octets.length} octets`);
+  }
+  await rejects(() => importPrivateKey(ecKey(Uint8Array.of(1, ...scalar))), { code: "invalid_key" });
+  await rejects(() => importPrivateKey(ecKey(new Uint8Array(0))), { code: "invalid_key" });
+});
+
+Deno.test({
+  name: "importPrivateKey() reads every key GnuTLS writes",
+  ignore: lacking("certtool"),
+  async fn() {
+    const make = (...args: readonly string[]) =>
+      execFileSync(tool("certtool"), ["--generate-privkey", ...args], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+    // GnuTLS writes the number of every second key with an octet of zero before it.
+    for (let i = 0; i < 8; i++) {
+      const pem = make("--key-type=ecdsa", i < 4 ? "--curve=secp256r1" : "--curve=secp384r1");
+      const { algorithm } = await importPrivateKey(pem.slice(pem.indexOf("-----BEGIN")));
+      equal(algorithm, i < 4 ? "ec-p256" : "ec-p384");
+    }
+    for (const cipher of ["aes-128", "aes-192", "aes-256", "3des"]) {
+      const pem = make("--key-type=ed25519", "--pkcs8", `--pkcs-cipher=${cipher}`, "--password=secret");
+      equal((await importPrivateKey(pem, { passphrase: "secret" })).algorithm, "ed25519", cipher);
+    }
+  },
+});
+
+Deno.test("importPrivateKey() takes the short spelling of a key's public half, if it is its own", async () => {
+  const { privateKey, publicKey } = await generateKeyPair();
+  const jwk = await crypto.subtle.exportKey("jwk", privateKey);
+  const scalar = Uint8Array.fromBase64(jwk.d!, { alphabet: "base64url" });
+  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", publicKey));
+  const sign = 2 + (raw[64]! & 1);
+  const pair = await importPrivateKey(ecKey(scalar, Uint8Array.of(sign, ...raw.subarray(1, 33))));
+  deepEqual(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)), raw);
+  const other = Uint8Array.of(sign ^ 1, ...raw.subarray(1, 33));
+  await rejects(() => importPrivateKey(ecKey(scalar, other)), { code: "invalid_key" });
+});
+
+Deno.test("importPrivateKey() reads PKCS#8 in DER, encrypted or not", async () => {
+  const pair = await generateKeyPair();
+  const plain = await exportPrivateKey(pair);
+  const sealed = await exportPrivateKey(pair, { passphrase: "secret" });
+  equal(await exportPrivateKey(await importPrivateKey(pemDecode(plain)[0]!.der)), plain);
+  const { der } = pemDecode(sealed)[0]!;
+  equal(await exportPrivateKey(await importPrivateKey(der, { passphrase: "secret" })), plain);
+  await rejects(() => importPrivateKey(der), { code: "passphrase_required" });
+  await rejects(() => importPrivateKey(der.subarray(1)), { code: "invalid_der" });
+  await rejects(() => importPrivateKey(new Uint8Array(0)), { code: "invalid_der" });
+  await rejects(() => importPrivateKey(undefined as never), TypeError);
+});
+
+Deno.test("importPrivateKey() reads an Ed25519 key that states its public half (RFC 8410, version 2), if it is its own", async () => {
+  const pair = await generateKeyPair("ed25519");
+  const plain = await exportPrivateKey(pair);
+  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const version1 = pemDecode(plain)[0]!.der;
+  const stating = (half: Uint8Array) =>
+    sequence(integer(1), version1.subarray(5), primitive(1, Uint8Array.of(0, ...half)));
+  equal(await exportPrivateKey(await importPrivateKey(stating(raw))), plain);
+  await rejects(() => importPrivateKey(stating(raw.with(7, raw[7]! ^ 1))), { code: "invalid_key" });
+});
+
+Deno.test({
+  name: "exportPrivateKey() writes what GnuTLS and Node read, encrypted too",
+  ignore: lacking("certtool", "node"),
+  async fn() {
+    const run = (program: string, args: readonly string[], input: string) =>
+      execFileSync(tool(program), args, { input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
+    const script =
+      `const key = require("crypto").createPrivateKey({ key: require("fs").readFileSync(0), passphrase: "secret" });
+      process.stdout.write(key.export({ type: "pkcs8", format: "pem" }))`;
+    for (const algorithm of ALGORITHMS) {
+      const pair = await generateKeyPair(algorithm);
+      const plain = await exportPrivateKey(pair);
+      const spki = pemEncode("PUBLIC KEY", new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey)));
+      for (const pem of [plain, await exportPrivateKey(pair, { passphrase: "secret" })]) {
+        const read = run("certtool", ["--pubkey-info", "--load-privkey=/dev/stdin", "--password=secret"], pem);
+        equal(read.slice(read.indexOf("-----BEGIN")), spki, algorithm);
+        equal(run("node", ["-e", script], pem), plain, algorithm);
+      }
+    }
+  },
 });
