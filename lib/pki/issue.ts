@@ -8,7 +8,7 @@ import { hexOf, sameBytes } from "./der.ts";
 import { constructed, integer, sequence, time, unsigned } from "./encode.ts";
 import { PkiError } from "./errors.ts";
 import { type Issuer, type PreparedIssuer, prepareIssuer, requireKeyUsage } from "./issuer.ts";
-import type { KeyPair } from "./key.ts";
+import { type KeyPair, provePair } from "./key.ts";
 import { pemEncode } from "./pem.ts";
 import { refuseOutside, withCommonName } from "./permitted.ts";
 import { type Profile, type ProfileName, PROFILES, ROOT } from "./profile.ts";
@@ -125,8 +125,7 @@ export async function createRootCa(options: RootCaOptions): Promise<IssuedCertif
   const lifetime = lifetimeDays === undefined ? ROOT.lifetimeSeconds : Math.round(lifetimeDays * 86_400);
   const dates = datesOf(now, lifetime);
   requirePathLength(pathLength);
-  const publicKey = await toPublicKey(key.publicKey);
-  if (publicKey.algorithm !== key.algorithm) throw new PkiError("key_mismatch", "Cannot sign: the key pair is no pair");
+  const publicKey = await provePair(key);
   const extensions = [
     basicConstraints(true, pathLength),
     usageExtension(ROOT, publicKey.algorithm),

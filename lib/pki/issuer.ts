@@ -6,8 +6,7 @@
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { PkiError } from "./errors.ts";
 import type { KeyUsage } from "./extension.ts";
-import type { KeyPair } from "./key.ts";
-import { toPublicKey } from "./public_key.ts";
+import { type KeyPair, provePair } from "./key.ts";
 import { sameBytes } from "./der.ts";
 import { type Signer, signerOf } from "./sign.ts";
 import { authorityKeyIdentifier } from "./write_extension.ts";
@@ -48,7 +47,7 @@ export async function prepareIssuer(issuer: Issuer): Promise<PreparedIssuer> {
   const known = remembered.get(key.privateKey);
   if (known !== undefined && sameSource(known.source, source)) return known.prepared;
   const certificate = parseCertificate(source);
-  const publicKey = await toPublicKey(key.publicKey);
+  const publicKey = await provePair(key);
   if (!sameBytes(certificate.spki, publicKey.spki)) {
     throw new PkiError(
       "key_mismatch",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AnyKeyAlgorithm, type KeyAlgorithm, type KeyKind, kindOf } from "./algorithm.ts";
+import { type AnyKeyAlgorithm, type KeyAlgorithm, kindOf } from "./algorithm.ts";
 import { readWhole, Tag } from "./der.ts";
 import { decryptKey, encryptKey } from "./encrypted_key.ts";
 import { PkiError } from "./errors.ts";
@@ -11,11 +11,14 @@ import { exportedKey } from "./exported_key.ts";
 import { openLegacyPem } from "./legacy_pem.ts";
 import { pemDecode, pemEncode } from "./pem.ts";
 import { type PrivateKey, readEc, readPrivateKey, readRsa } from "./private_key.ts";
-import { rememberPublicKey } from "./public_key.ts";
+import { type PublicKey, rememberPublicKey, toPublicKey } from "./public_key.ts";
 
 export type { AnyKeyAlgorithm, KeyAlgorithm } from "./algorithm.ts";
 
-/** A private key and its public half. */
+/**
+ * A private key and its public half. A pair made with Web Crypto is one when its algorithm is named beside it, as in
+ * `{ algorithm: "ec-p256", ...pair }`; before it signs it is proven to be what it says.
+ */
 export interface KeyPair {
   /** Its kind. */
   readonly algorithm: AnyKeyAlgorithm;
@@ -63,6 +66,7 @@ export async function generateKeyPair(algorithm: KeyAlgorithm = "ec-p256"): Prom
     : {};
   const pair = await crypto.subtle.generateKey({ ...key, ...rsa }, true, ["sign", "verify"]) as CryptoKeyPair;
   if (algorithm === "ec-p256") rememberPublicKey(pair.publicKey, pair.privateKey);
+  proven.set(pair.privateKey, pair.publicKey);
   return { algorithm, privateKey: pair.privateKey, publicKey: pair.publicKey };
 }
 
@@ -137,18 +141,46 @@ export async function importPrivateKey(
   } catch (cause) {
     throw new PkiError("invalid_key", "Cannot read the private key: it is not a sound key", { cause });
   }
-  await proveConsistent(pair, kind);
   rememberPublicKey(pair.publicKey, key.publicKey);
+  if (!await belongTogether(pair)) {
+    throw new PkiError("invalid_key", "Cannot read the private key: its halves do not belong together");
+  }
   return pair;
 }
 
+/**
+ * Proves that a pair is one, and is what it says: once for each pair, by a signature that is verified.
+ *
+ * @param pair The pair.
+ * @returns Its public half.
+ * @throws {PkiError} `key_mismatch` if it is none, and what reading the public half throws.
+ */
+export async function provePair(pair: KeyPair): Promise<PublicKey> {
+  const publicKey = await toPublicKey(pair.publicKey);
+  if (publicKey.algorithm !== pair.algorithm || !await belongTogether(pair)) {
+    throw new PkiError("key_mismatch", `Cannot sign: the ${pair.algorithm} key pair is no pair`);
+  }
+  return publicKey;
+}
+
+/** Pairs that were proven to be one, by their private halves. */
+const proven = new WeakMap<CryptoKey, CryptoKey>();
+
 /** A key whose halves do not belong together (swapped primes, a wrong exponent) must not get to sign anything. */
-async function proveConsistent(pair: KeyPair, kind: KeyKind): Promise<void> {
+async function belongTogether({ algorithm, privateKey, publicKey }: KeyPair): Promise<boolean> {
+  if (proven.get(privateKey) === publicKey) return true;
+  const { key, signature } = kindOf(algorithm);
   const data = new Uint8Array(32);
-  const proven = await crypto.subtle.sign(kind.signature, pair.privateKey, data)
-    .then((signature) => crypto.subtle.verify(kind.signature, pair.publicKey, signature, data))
-    .catch(() => false);
-  if (!proven) throw new PkiError("invalid_key", "Cannot read the private key: its halves do not belong together");
+  try {
+    const spki = (await toPublicKey(publicKey)).spki as BufferSource;
+    const verifier = await crypto.subtle.importKey("spki", spki, key, false, ["verify"]);
+    const signed = await crypto.subtle.sign(signature, privateKey, data);
+    if (!await crypto.subtle.verify(signature, verifier, signed, data)) return false;
+  } catch {
+    return false;
+  }
+  proven.set(privateKey, publicKey);
+  return true;
 }
 
 async function readPem(pem: string, passphrase: string | undefined): Promise<PrivateKey> {

@@ -19,9 +19,8 @@ import {
 import { encryptKey, seal } from "./encrypted_key.ts";
 import { PkiError } from "./errors.ts";
 import { exportedKey } from "./exported_key.ts";
-import type { KeyPair } from "./key.ts";
+import { type KeyPair, provePair } from "./key.ts";
 import { nodeCrypto } from "./node_crypto.ts";
-import { toPublicKey } from "./public_key.ts";
 
 /** Options of {@linkcode exportPkcs12}. */
 export interface Pkcs12Options {
@@ -73,7 +72,7 @@ export async function exportPkcs12(options: Pkcs12Options): Promise<Uint8Array> 
   if (passphrase === "") throw new RangeError("Cannot encrypt a private key under an empty passphrase");
   if (!key.privateKey.extractable) throw new PkiError("invalid_key", "Cannot export a private key that is locked in");
   const certificate = parseCertificate(options.certificate);
-  if (!sameBytes(certificate.spki, (await toPublicKey(key.publicKey)).spki)) {
+  if (!sameBytes(certificate.spki, (await provePair(key)).spki)) {
     throw new PkiError(
       "key_mismatch",
       `Cannot export: the certificate of "${certificate.subject}" is not that of the key`,

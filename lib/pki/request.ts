@@ -10,7 +10,7 @@ import { constructed, integer, objectIdentifier, sequence, setOf } from "./encod
 import { PkiError } from "./errors.ts";
 import { alternativeNamesOf, type Extension, extensionsOf } from "./extension.ts";
 import type { GeneralName } from "./general_name.ts";
-import type { KeyPair } from "./key.ts";
+import { type KeyPair, provePair } from "./key.ts";
 import { ExtensionId } from "./oid.ts";
 import { pemDecode, pemEncode } from "./pem.ts";
 import { toPublicKey } from "./public_key.ts";
@@ -81,8 +81,7 @@ export async function createRequest(options: RequestOptions): Promise<{ pem: str
     ? sequence()
     : nameWithCommonName(canonicalCommonName(options.commonName, { host: false }));
   const names = judgeNames(options.names ?? {}, { wildcard: true });
-  const publicKey = await toPublicKey(key.publicKey);
-  if (publicKey.algorithm !== key.algorithm) throw new PkiError("key_mismatch", "Cannot sign: the key pair is no pair");
+  const publicKey = await provePair(key);
   const attributes = names.length === 0
     ? []
     : [sequence(objectIdentifier(EXTENSION_REQUEST), setOf(sequence(subjectAltName(names))))];
