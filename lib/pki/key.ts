@@ -154,8 +154,11 @@ export async function importPrivateKey(
  * @param pair The pair.
  * @returns Its public half.
  * @throws {PkiError} `key_mismatch` if it is none, and what reading the public half throws.
+ * @throws {TypeError} If a half is of the wrong type.
  */
 export async function provePair(pair: KeyPair): Promise<PublicKey> {
+  const { type } = pair.privateKey;
+  if (type !== "private") throw new TypeError(`A ${type} key does not sign`);
   const publicKey = await toPublicKey(pair.publicKey);
   if (publicKey.algorithm !== pair.algorithm || !await belongTogether(pair)) {
     throw new PkiError("key_mismatch", `Cannot sign: the ${pair.algorithm} key pair is no pair`);

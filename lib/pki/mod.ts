@@ -74,5 +74,12 @@ export type { PolicyInputs } from "./verify/policy.ts";
 export type { Refusal, Rule, VerifyResult } from "./verify/result.ts";
 export { verifyChain, type VerifyOptions } from "./verify/verify_chain.ts";
 export { type CrlResult, verifyCrl } from "./verify/verify_crl.ts";
-export { type CertificateDetails, holdsKey, inspect, type ShownName } from "./inspect.ts";
+export {
+  type CertificateDetails,
+  holdsKey,
+  inspect,
+  type InspectOptions,
+  type LogPromise,
+  type ShownName,
+} from "./inspect.ts";
 export { lint, type LintFinding, type LintOptions } from "./lint.ts";

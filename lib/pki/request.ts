@@ -103,8 +103,12 @@ export async function createRequest(options: RequestOptions): Promise<{ pem: str
  * @param input DER, or PEM text with exactly one request.
  * @returns The request.
  * @throws {PkiError} `invalid_pem`, `invalid_der` or `invalid_request`.
+ * @throws {TypeError} If `input` is neither text nor octets.
  */
 export function parseRequest(input: string | Uint8Array): CertificateRequest {
+  if (typeof input !== "string" && !(input instanceof Uint8Array)) {
+    throw new TypeError("A request is DER in a Uint8Array, or PEM in a string");
+  }
   // What is verified must be what is signed later: the caller's bytes may change, ours do not.
   const der = typeof input === "string" ? fromPem(input) : input.slice();
   const outer = readWhole(der, Tag.SEQUENCE, "a request");

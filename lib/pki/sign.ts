@@ -19,13 +19,12 @@ export interface Signer {
 /**
  * Makes a signer of a key pair.
  *
- * @param pair The pair, or what of it signs.
+ * @param pair The pair, proven to be one.
  * @returns The signer.
- * @throws {TypeError} If there is no such kind of key, or the private key is none.
+ * @throws {TypeError} If there is no such kind of key.
  */
 export function signerOf(pair: { readonly algorithm: AnyKeyAlgorithm; readonly privateKey: CryptoKey }): Signer {
   const { algorithm, privateKey } = pair;
-  if (privateKey.type !== "private") throw new TypeError(`A ${privateKey.type} key does not sign`);
   return { algorithm, privateKey, signatureIdentifier: kindOf(algorithm).signatureIdentifier };
 }
 
