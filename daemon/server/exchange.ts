@@ -8,10 +8,12 @@ import { type Call, type Caller, Prepared } from "./bind.ts";
 import { Failure } from "./failure.ts";
 import { type BodyLimits, readJson, refuseAnnounced } from "./read_body.ts";
 
-/** Where a request came from. */
+/** Where a request came from, and when. */
 export interface Origin {
   /** The caller's IP address; reading it is work, so it is read only when somebody asks. */
   readonly address: string;
+  /** When it came, on the clock of `performance.now()`, which only grows: read once for all who ask. */
+  readonly receivedMs: number;
 }
 
 /** Who a presented token belongs to. The answer for a token seen before is immediate, so that no promise is made for it. */
@@ -68,6 +70,7 @@ export class Exchange implements Call<unknown>, Origin {
   constructor(
     readonly request: Request,
     readonly info: ConnectionInfo,
+    readonly receivedMs: number,
     readonly route: Route,
     readonly parameters: Readonly<Record<string, string>> | undefined,
   ) {}

@@ -93,7 +93,7 @@ export function createHandler(bindings: readonly Binding[], deps: HandlerDeps): 
       const text = `${request.method} is not allowed here; use ${allow}`;
       return stray(request, started, new Failure("method_not_allowed", text, { headers: { allow } }), pattern);
     }
-    const exchange = new Exchange(request, info, route, match.parameters);
+    const exchange = new Exchange(request, info, started, route, match.parameters);
     try {
       const result = exchange.run(authenticate, limits);
       if (!(result instanceof Promise)) return finish(exchange, started, exchange.response(result));

@@ -74,21 +74,21 @@ export class TokenVerifier implements AsyncDisposable {
    * Whom a token belongs to: at once when it is remembered, else after Argon2id.
    *
    * @param token What was presented.
-   * @param origin Where from; asked only for a token that is not remembered.
+   * @param origin When and where from; the address is asked for only for a token that is not remembered.
    * @throws {Failure} `unauthorized`; `rate_limited` or `unavailable` for a token that is not remembered.
    */
   authenticate(token: string, origin: Origin): Caller | Promise<Caller> {
     const digest = this.#digest(token);
     const known = this.#known.get(digest);
     if (known === undefined) return this.#authenticate(token, digest, origin.address);
+    const { receivedMs } = origin;
     const nowMs = this.#deps.now().getTime();
-    const clock = this.#clock();
-    if (known.untilMs <= clock || known.expiresAtMs <= nowMs) {
+    if (known.untilMs <= receivedMs || known.expiresAtMs <= nowMs) {
       this.#known.delete(digest);
       return this.#authenticate(token, digest, origin.address);
     }
     if (nowMs - known.lastUsedMs >= LAST_USED_STEP_MS) this.#used(known, nowMs);
-    if (known.untilMs - clock < RENEW_MS && !known.renewing) this.#renew(known, token);
+    if (known.untilMs - receivedMs < RENEW_MS && !known.renewing) this.#renew(known, token);
     return known;
   }
 

@@ -70,7 +70,7 @@ Deno.test("prepareFirstToken() stores a supplied token, and refreshes it when an
   equal((await prepareFirstToken(world.deps, "second-secret")).kind, "stored");
   equal(await world.present("first-secret"), "unauthorized");
   equal(await world.present("second-secret"), "ok");
-  const caller = await world.verifier.authenticate("second-secret", { address: "x" });
+  const caller = await world.verifier.authenticate("second-secret", world.from("x"));
   deepEqual([caller.name, caller.scope], ["legacy-default", "admin"]);
 });
 

@@ -3,6 +3,7 @@
  */
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import type { Store } from "../../../daemon/store/store.ts";
+import type { Origin } from "../../../daemon/server/exchange.ts";
 import { FailureLimit } from "../../../daemon/tokens/attempts.ts";
 import type { Hasher, Turn } from "../../../daemon/tokens/hasher.ts";
 import type { TokenDeps } from "../../../daemon/tokens/tokens.ts";
@@ -37,6 +38,8 @@ export interface World extends AsyncDisposable {
   pass(ms: number): void;
   /** Moves the wall clock alone. */
   setBack(ms: number): void;
+  /** A request of this instant. */
+  from(address: string): Origin;
   /** `ok` or the code of the refusal. */
   present(token: string, address?: string): Promise<string>;
   readonly errors: unknown[];
@@ -55,6 +58,7 @@ export async function openWorld(path = ":memory:"): Promise<World> {
   const held: number[] = [];
   const now = () => new Date(wall);
   const clock = () => steady;
+  const from = (address: string): Origin => ({ address, receivedMs: steady });
   const verifier = new TokenVerifier({
     store,
     hasher,
@@ -74,6 +78,7 @@ export async function openWorld(path = ":memory:"): Promise<World> {
     verifier,
     errors,
     held,
+    from,
     pass(ms) {
       wall += ms;
       steady += ms;
@@ -83,7 +88,7 @@ export async function openWorld(path = ":memory:"): Promise<World> {
     },
     async present(token, address = "198.51.100.9") {
       try {
-        await verifier.authenticate(token, { address });
+        await verifier.authenticate(token, from(address));
         return "ok";
       } catch (error) {
         return (error as { code?: string }).code ?? String(error);

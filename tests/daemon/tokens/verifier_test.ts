@@ -39,7 +39,11 @@ Deno.test("authenticate() computes once, then remembers for at most five minutes
   const { token } = await createToken(world.deps, { name: "ci" }, BY);
   for (let request = 0; request < 5; request++) equal(await world.present(token), "ok");
   equal(world.hasher.verified, 1);
-  equal(world.verifier.authenticate(token, { address: "x" }) instanceof Promise, false, "at once");
+  equal(
+    world.verifier.authenticate(token, world.from("x")) instanceof Promise,
+    false,
+    "at once",
+  );
   world.pass(5 * MINUTE);
   equal(await world.present(token), "ok");
   equal(world.hasher.verified, 2);
@@ -61,7 +65,11 @@ Deno.test("authenticate() verifies a steadily used token in the background befor
   await world.present(token);
   for (let minutes = 0; minutes < 12; minutes++) {
     world.pass(MINUTE);
-    equal(world.verifier.authenticate(token, { address: "x" }) instanceof Promise, false, `minute ${minutes}`);
+    equal(
+      world.verifier.authenticate(token, world.from("x")) instanceof Promise,
+      false,
+      `minute ${minutes}`,
+    );
     await until(() => true);
   }
 });
@@ -142,7 +150,7 @@ Deno.test("authenticate() tries a record of unknown prefix for every token, unti
 Deno.test("authenticate() takes a scope that is none for read", async () => {
   await using world = await openWorld();
   await store(world, { scope: "superuser" });
-  const caller = await world.verifier.authenticate("correct horse", { address: "x" });
+  const caller = await world.verifier.authenticate("correct horse", world.from("x"));
   equal(caller.scope, "read");
 });
 
@@ -157,7 +165,7 @@ Deno.test("authenticate() writes last_used_at in the background, at most once a 
   await world.present(token);
   equal((await world.store.get(tokenKey(id)))!.revision, revision);
   world.pass(1);
-  const known = await world.verifier.authenticate(token, { address: "x" });
+  const known = await world.verifier.authenticate(token, world.from("x"));
   await until(async () => await lastUsed() === "2026-06-07T12:01:00.000Z");
   equal(known instanceof KnownToken && JSON.parse(known.identity).last_used_at, "2026-06-07T12:01:00.000Z");
   deepEqual(world.errors, []);
