@@ -205,5 +205,8 @@ if [ "$print" = yes ]; then
 else
   # Deno asks its maker for a newer version half a second after each start, by way of whatever proxy the environment names.
   export DENO_NO_UPDATE_CHECK=1
+  # Variables of the runtime that would decide over our heads: where to listen, whose word to take for a caller's address, what
+  # to run first (package managers and debuggers leave NODE_OPTIONS behind), who may look into the process.
+  unset DENO_SERVE_ADDRESS DENO_TRUST_PROXY_HEADERS DENO_CONNECTED DENO_UNSTABLE_CONTROL_SOCK NODE_OPTIONS NODE_CHANNEL_FD
   exec "${HELYOS_DENO:-deno}" "$@"
 fi

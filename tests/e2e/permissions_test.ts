@@ -60,6 +60,29 @@ Deno.test("launch.sh lets the runtime ask nobody for a newer version", async () 
   }
 });
 
+Deno.test("launch.sh keeps variables of the runtime from deciding where the daemon listens and whom it believes", async () => {
+  await using home = await temporaryFolder();
+  const env = {
+    DENO_SERVE_ADDRESS: "tcp:127.0.0.9:0",
+    DENO_TRUST_PROXY_HEADERS: "1",
+    NODE_OPTIONS: "--require /nowhere.js",
+  };
+  await using daemon = await startDaemon({ home: home.path, env });
+  const created = await fetch(`${daemon.url}/api/v1/projects`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${daemon.token}`,
+      "content-type": "application/json",
+      "x-deno-client-address": "203.0.113.9:1",
+    },
+    body: '{"name":"p"}',
+  });
+  equal(created.status, 201, await created.text());
+  const { code, stdout, stderr } = await helyos(["audit", "--json", "--limit", "1"], { home: home.path, env });
+  equal(code, 0, stderr);
+  equal(JSON.parse(stdout)[0].address, "127.0.0.1");
+});
+
 Deno.test("launch.sh lets the daemon run the proxy that was chosen, and no other program", async () => {
   await using home = await temporaryFolder();
   for (const name of ["traefik", "caddy"]) await writeFile(join(home.path, name), "#!/bin/sh\n", { mode: 0o700 });
