@@ -40,14 +40,17 @@ Trust, from the strictest:
     if (globals.token !== undefined) warnOfTokenOnLine(surroundings);
     const store = openContexts(io);
     if (store.path === "") throw noPlace();
-    const before = earlier(await store.read(), { server, name: options.name });
+    const contexts = await store.read();
+    const known = pinOf(earlier(contexts, { server, name: options.name }));
     const trust = await establishTrust(surroundings, {
       server,
       skipVerify: options["insecure-skip-tls-verify"],
       allowHttp: options["insecure-http"],
       caFile: options["ca-file"],
       fingerprint: options["ca-fingerprint"],
-      known: before?.insecure ? undefined : before?.ca,
+      known,
+      pinned: [known, ...contexts.list().filter((context) => context.server === server).map(pinOf)]
+        .filter((ca) => ca !== undefined),
     });
     const sources = { stdin: options["token-stdin"], file: options["token-file"], server };
     const token = await findToken(surroundings, sources);
@@ -78,6 +81,10 @@ function earlier(
   const same = contexts.list().filter((context) => context.server === server);
   if (name !== undefined) return same.find((context) => context.name === name);
   return same.find((context) => context.token === undefined && (context.ca !== undefined || context.insecure));
+}
+
+function pinOf(context: Context | undefined): string | undefined {
+  return context?.insecure ? undefined : context?.ca;
 }
 
 function freeName(contexts: Contexts, server: string): string {

@@ -23,8 +23,10 @@ export interface TrustChoices {
   readonly caFile: string | undefined;
   /** `--ca-fingerprint`. */
   readonly fingerprint: string | undefined;
-  /** The CA already pinned for this server, base64 of its PEM. */
+  /** The CA pinned by the context that this login comes back to, base64 of its PEM: it needs no second answer. */
   readonly known: string | undefined;
+  /** The CAs that contexts pin for this server, that one first: any other deserves a warning. */
+  readonly pinned: readonly string[];
 }
 
 /** What a login pins. */
@@ -179,7 +181,7 @@ async function trustSystem({ globals }: Surroundings, choices: TrustChoices): Pr
 
 async function trustOnFirstUse(
   { io }: Surroundings,
-  { server, known, pem }: TrustChoices & { pem: Uint8Array<ArrayBuffer> },
+  { server, pinned, pem }: TrustChoices & { pem: Uint8Array<ArrayBuffer> },
 ): Promise<void> {
   const sha256 = await fingerprintOf(pem);
   if (!io.stdin.isTerminal) {
@@ -188,10 +190,11 @@ async function trustOnFirstUse(
       { code: "unconfirmed_ca", hint: "Compare it with what `helyosd ca` prints on the server, then pass it" },
     );
   }
-  if (known !== undefined) {
-    const before = await fingerprintOf(Uint8Array.fromBase64(known)).catch(() => "unreadable");
+  const [before] = pinned;
+  if (before !== undefined && !pinned.includes(pem.toBase64())) {
+    const expected = await Promise.try(() => fingerprintOf(Uint8Array.fromBase64(before))).catch(() => "unreadable");
     io.stderr.write(
-      `WARNING: this is NOT the CA pinned for this server before. Somebody may be in between.\n  pinned:  ${before}\n`,
+      `WARNING: this is NOT the CA pinned for this server before. Somebody may be in between.\n  pinned:  ${expected}\n`,
     );
   }
   io.stderr.write(`The server ${server} presented a self-signed CA:\n  SHA-256: ${sha256}\n`);

@@ -232,6 +232,35 @@ Deno.test("helyos login comes back to a context that was logged out of, without 
   match(await me.config(), /project = "web"/);
 });
 
+Deno.test("helyos login warns on a terminal of a CA that is not the one any context pins for this server", async () => {
+  const [ca, other] = [await makeCa(), await makeCa()];
+  await using daemon = await startDaemon({ ca });
+  await using me = await person();
+  const flags = [
+    "login",
+    daemon.server,
+    "--token-stdin",
+    "--ca-fingerprint",
+    await fingerprint(ca.pem),
+    "--name",
+    "prod",
+  ];
+  equal((await me.run(flags, piped)).code, 0);
+  const again = ["login", daemon.server, "--name", "second"];
+  const same = await me.run(again, { keys: "n" });
+  match(same.stderr, /^The server /);
+  const file = `${me.folder}/config.toml`;
+  const base64 = (pem: string) => new TextEncoder().encode(pem).toBase64();
+  for (
+    const [pin, shown] of [[base64(other.pem), await fingerprint(other.pem)], ["%%%", "unreadable"]] as const
+  ) {
+    await Deno.writeTextFile(file, (await me.config()).replace(/^ca = .*$/m, `ca = "${pin}"`));
+    const changed = await me.run(again, { keys: "n" });
+    match(changed.stderr, /^WARNING: this is NOT the CA pinned for this server before/, pin);
+    match(changed.stderr, new RegExp(`\\n {2}pinned: {2}${shown}\\n`));
+  }
+});
+
 Deno.test("helyos login asks on a terminal, shows the fingerprint, and reads the token hidden", async () => {
   const ca = await makeCa();
   await using daemon = await startDaemon({ ca });
