@@ -30,7 +30,7 @@ export interface Target {
   readonly context: string | undefined;
   /** The context's default project; undefined when it has none. */
   readonly project: string | undefined;
-  /** Why the context's token and CA stay at home: its server is another one. */
+  /** Why no context's token and CA go along: its server is another one, or none was chosen. */
   readonly heldBack: string | undefined;
 }
 
@@ -98,7 +98,8 @@ export async function connect(surroundings: Surroundings): Promise<Connection> {
 export async function resolveTarget({ globals, io }: Surroundings): Promise<Target> {
   const contexts = await openContexts(io).read();
   const context = contexts.active(globals.context);
-  const url = parseServer(globals.server ?? (io.env("HELYOS_SERVER") || context?.server || DEFAULT_SERVER));
+  const named = globals.server ?? (io.env("HELYOS_SERVER") || context?.server);
+  const url = parseServer(named ?? DEFAULT_SERVER);
   const given = globals.token ?? (io.env("HELYOS_API_TOKEN")?.trim() || undefined);
   const own = context?.server !== undefined && URL.parse(context.server)?.origin === url.origin;
   const kept = own ? context : undefined;
@@ -111,7 +112,7 @@ export async function resolveTarget({ globals, io }: Surroundings): Promise<Targ
     token,
     context: context?.name,
     project: context?.project,
-    heldBack: own || !context ? undefined : heldBack(context, { url, contexts, token }),
+    heldBack: own ? undefined : context ? heldBack(context, { url, contexts, token }) : noneChosen(named, contexts),
   };
 }
 
@@ -234,7 +235,15 @@ function heldBack(
   if (what === undefined) return undefined;
   const other = contexts.list().find((known) => known.server && URL.parse(known.server)?.origin === url.origin);
   const advice = other ? `; use --context ${other.name}` : "";
-  return `the ${what} of context '${context.name}' is for ${context.server} and was held back from ${url.origin}${advice}`;
+  return `the ${what} of context '${context.name}' is for ${
+    context.server ?? "no server"
+  } and was held back from ${url.origin}${advice}`;
+}
+
+/** Several contexts and none of them current: whoever has them hardly means the daemon on this machine. */
+function noneChosen(server: string | undefined, contexts: Contexts): string | undefined {
+  if (server !== undefined || contexts.list().length === 0) return undefined;
+  return `no context is active, so this goes to ${DEFAULT_SERVER}; choose one with: helyos context use <name>`;
 }
 
 /**

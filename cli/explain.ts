@@ -17,6 +17,10 @@ const STATUS_HINTS: Readonly<Record<number, string>> = {
   503: "helyosd may be starting up. Retry in a few seconds",
 };
 
+/** What the client makes of a 404 without a reason. Every daemon names what is missing, but for a request it does not know. */
+const WORDLESS = "Resource not found";
+const OLDER = "or the daemon is older than this helyos and does not know the request";
+
 /**
  * A refusal by the daemon.
  *
@@ -32,13 +36,14 @@ export function explainRefusal(error: ApiError, target: Target): CliError {
   });
 }
 
-function refusalHint({ status, retryAfterSeconds }: ApiError, target: Target): string | undefined {
+function refusalHint({ status, message, retryAfterSeconds }: ApiError, target: Target): string | undefined {
   if (status === 401) {
     if (target.token !== undefined) return "Check your authentication credentials";
     return target.heldBack ?? `Check your authentication credentials: no token was sent. ${loginHint(target)}`;
   }
   if (status === 403) return "Check your authentication credentials: the token's scope does not allow this";
   if (status === 429) return `Wait ${retryAfterSeconds ?? 60} seconds: too many failed attempts from this address`;
+  if (status === 404 && message === WORDLESS) return `${STATUS_HINTS[404]}; ${OLDER}`;
   return STATUS_HINTS[status];
 }
 

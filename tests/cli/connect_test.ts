@@ -104,6 +104,16 @@ Deno.test("resolveTarget() takes flags before variables before the context befor
   ]);
 });
 
+Deno.test("resolveTarget() says so when there are contexts and none is chosen", async () => {
+  const contexts = new Contexts([PROD, LAB], "gone");
+  const chosen = await resolve({ contexts });
+  deepEqual([chosen.server, chosen.token, chosen.context], ["http://localhost:6443", undefined, undefined]);
+  match(chosen.heldBack ?? "", /^no context is active, .* helyos context use <name>$/);
+  equal((await resolve({ contexts, env: { HELYOS_SERVER: "https://env:1" } })).heldBack, undefined);
+  equal((await resolve({ contexts: new Contexts() })).heldBack, undefined);
+  match((await resolve({ contexts: new Contexts([{ name: "bare", token: "t" }]) })).heldBack ?? "", /is for no server/);
+});
+
 Deno.test("openConnection() gives up an answer that comes drop by drop", async () => {
   let drops: ReturnType<typeof setInterval> | undefined;
   const drip = () =>

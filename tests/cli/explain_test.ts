@@ -1,6 +1,7 @@
 import { PinningError, type PinningErrorCode } from "@helyos/pinning";
 import { equal, match } from "node:assert/strict";
-import { explainConnection } from "../../cli/explain.ts";
+import { callEndpoint, listAudit } from "@helyos/api";
+import { explainConnection, explainRefusal } from "../../cli/explain.ts";
 import { CliError } from "../../cli/failure.ts";
 
 function hintOf(code: PinningErrorCode, message: string, server = "https://h:6443"): string {
@@ -25,4 +26,24 @@ Deno.test("explainConnection() names the context that would have to be pinned ag
   for (const code of ["unknown_ca", "invalid_certificate", "invalid_ca"] as const) {
     match(hintOf(code, "Cannot trust h:6443"), /helyos login https:\/\/h:6443 --name prod$/, code);
   }
+});
+
+Deno.test("explainRefusal() tells what is missing from a request that an older daemon does not know", async () => {
+  const target = {
+    server: "https://h:6443",
+    tls: "pinned",
+    ca: undefined,
+    token: "t",
+    context: "prod",
+    project: undefined,
+    heldBack: undefined,
+  } as const;
+  const hint = async (body: string | null) => {
+    const answer = () => Promise.resolve(new Response(body, { status: 404 }));
+    const refused = await callEndpoint(answer, listAudit, {}).catch((error) => error);
+    return explainRefusal(refused, target).hint ?? "";
+  };
+  const verify = "Verify the resource name and project with: helyos pods / helyos deployments";
+  equal(await hint('{"error":"project not found: x"}'), verify);
+  equal(await hint(null), `${verify}; or the daemon is older than this helyos and does not know the request`);
 });
