@@ -98,5 +98,6 @@ async function sealedUnderLostKey(dataDir: string): Promise<string | undefined> 
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return /os error (28|122)/.test(text) ? "the disk is full; free some space and try again" : text;
 }

@@ -24,6 +24,11 @@ const SAYINGS: readonly [RegExp, StoreErrorCode, (path: string) => string][] = [
     (path) =>
       `The database ${path} is damaged: restore it from a backup, or move it away to start empty; nothing was changed`,
   ],
+  [
+    /disk I\/O error/,
+    "io",
+    (path) => `The disk failed under ${path}: see that it is neither full nor broken, and try again`,
+  ],
   [/database is locked|database table is locked/, "busy", (path) => `${path} is locked by another process; try again`],
   [/database is not open/, "closed", (path) => `The store ${path} is closed`],
 ];

@@ -45,7 +45,8 @@ export function migrate(db: DatabaseSync, path: string): void {
       db.exec("COMMIT");
       if (step === undefined) return;
     } catch (error) {
-      db.exec("ROLLBACK");
+      // A full disk may have ended the transaction already; then there is nothing to undo
+      if (db.isTransaction) db.exec("ROLLBACK");
       throw error;
     }
   }

@@ -28,6 +28,9 @@ if (what === "fill") {
 } else if (what === "create") {
   await using store = await openSqliteStore(path);
   await store.commit([{ put: "a", value: 1 }]);
+} else if (what === "say") {
+  const said = await openSqliteStore(path).then(() => "none", (error) => error.message);
+  Deno.stdout.writeSync(new TextEncoder().encode(said));
 } else {
   const error = await openSqliteStore(path).then(() => "none", code);
   Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify({ error })));

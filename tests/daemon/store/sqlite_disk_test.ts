@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, match } from "node:assert/strict";
 
 // A disk of its own, in a namespace that ends with the process: no test can fill or lock the machine's
 const NAMESPACE = ["--map-root-user", "--mount", "sh", "-c"];
@@ -31,6 +31,20 @@ Deno.test({
       `mount -t tmpfs -o size=256k tmpfs ${folder} && "$DENO" run --quiet --no-prompt -R -W ${child} fill ${folder}`,
     );
     deepEqual(JSON.parse(text), { error: "full", next: "full", kept: "all", again: "all" });
+    await Deno.remove(folder);
+  },
+});
+
+Deno.test({
+  name: "a disk without room for the first file is told in a sentence that says what to do",
+  ignore: !possible,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const open = `"$DENO" run --quiet --no-prompt -R -W ${child} say ${folder}`;
+    for (const size of ["4k", "24k", "40k"]) {
+      const { text } = await inNamespace(`mount -t tmpfs -o size=${size} tmpfs ${folder} && ${open}`);
+      match(text, /^The disk (is full: \S+ cannot grow|failed under \S+: see that it is neither full).* try again$/, size);
+    }
     await Deno.remove(folder);
   },
 });
