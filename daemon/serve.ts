@@ -11,7 +11,7 @@ import { systemDns } from "./certificates/system_dns.ts";
 import { dataDirError, hasState, judgeDataDir } from "./data_dir.ts";
 import type { Deps } from "./deps.ts";
 import { openEdge, readAcmeSettings } from "./edge.ts";
-import { contextFileText, writeFirstContext } from "./first_context.ts";
+import { contextFileText, localServer, writeFirstContext } from "./first_context.ts";
 import { hideSecret, type Log } from "./log.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { type Notifier, openNotifier } from "./notify.ts";
@@ -49,6 +49,9 @@ export interface Daemon {
 
 /** How often to see whether a certificate is due, or its files have changed. */
 const TICK_MS = 5_000;
+
+/** A supplied token of fewer characters is told to be weak: it may be any text. */
+const SHORT_TOKEN = 16;
 
 /** How often to cut the audit trail to its bound. */
 const TRIM_MS = 3_600_000;
@@ -89,7 +92,12 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   await refuseIfHeld(config.dataDir); // before the port: a second start names the first, not just its port
   probePort(config.host, config.port);
   await judgeDataDir(config.dataDir, { trust: trustOptions(config, world.hostname), now });
-  if (config.apiToken !== undefined) hideSecret(config.apiToken);
+  if (config.apiToken !== undefined) {
+    hideSecret(config.apiToken);
+    if (config.apiToken.length < SHORT_TOKEN) {
+      log.warn(`the given API token is short enough to be guessed; take ${SHORT_TOKEN} random characters or more`);
+    }
+  }
   if (config.apiTokenVisible) {
     log.warn("--api-token shows the token to everybody on this machine; set HELYOS_API_TOKEN instead");
   }
@@ -303,6 +311,10 @@ async function tellHowToConnect(
     });
     if (await writeFirstContext(config.contextFile, text)) {
       log.info(`wrote local CLI context to ${config.contextFile} — \`helyos status\` works at once`);
+    } else if (first.kind === "generated" && !config.tls) {
+      log.info(
+        `left ${config.contextFile} as it is. Connect the CLI with:\nhelyos login ${localServer({ ...config, port })}`,
+      );
     }
   } catch (error) {
     log.warn(`could not write a local CLI context to ${config.contextFile}`, { cause: textOf(error) });

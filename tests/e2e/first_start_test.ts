@@ -5,7 +5,7 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { environment, helyos, helyosd, ROOT, run, startDaemon, temporaryFolder } from "../support/process.ts";
 import { lacking } from "../support/tools.ts";
@@ -41,6 +41,30 @@ Deno.test("helyosd's first start on the loopback prints the token once and the l
   }
   await using again = await startDaemon({ home: home.path });
   equal(again.token, undefined, "a later start shows no token");
+});
+
+Deno.test("helyosd's first start leaves a configuration that is there alone, and says how to connect instead", async () => {
+  await using home = await temporaryFolder();
+  const config = join(home.path, ".helyos/config.toml");
+  await mkdir(join(home.path, ".helyos"), { mode: 0o700 });
+  await writeFile(config, '[context.prod]\nserver = "https://prod:6443"\n', { mode: 0o600 });
+  await using daemon = await startDaemon({ home: home.path });
+  const [, server] = await daemon.waitForLog(
+    /left \S+config\.toml as it is\. Connect the CLI with:\n {2}helyos login (\S+)\n/,
+  );
+  match(await readFile(config, "utf8"), /^\[context\.prod\]\nserver = .*\n$/);
+  const login = ["login", server!, "--token-stdin"];
+  const { code, stderr } = await helyos(login, { home: home.path, stdin: `${daemon.token}\n` });
+  equal(code, 0, stderr);
+});
+
+Deno.test("helyosd warns of a supplied token that is short, and takes it", async () => {
+  await using home = await temporaryFolder();
+  await using daemon = await startDaemon({ home: home.path, env: { HELYOS_API_TOKEN: "fifteen-letters" } });
+  match(daemon.log(), /WARN helyosd: the given API token is short enough to be guessed/);
+  await using other = await temporaryFolder();
+  await using strong = await startDaemon({ home: other.path, env: { HELYOS_API_TOKEN: "sixteen-letters!" } });
+  doesNotMatch(strong.log(), /WARN/);
 });
 
 Deno.test("helyosd killed before it could show the first token shows another one, and whatever it wrote down works", async () => {
