@@ -56,7 +56,7 @@ async function offer(
   if (attached) {
     const option = options[attached[1] ?? ""];
     const found = option?.value === undefined ? [] : await values(option, deps.io);
-    if (found === "files") return [];
+    if (found === "files") return "files";
     return found.map(({ value, summary }) => ({ value: attached[0] + value, ...(summary ? { summary } : {}) }));
   }
   if (open && partial.startsWith("-") && partial !== "-") return optionCandidates(options);

@@ -37,15 +37,18 @@ complete -F _helyos helyos
   zsh: String.raw`#compdef helyos
 _helyos() {
   local -a offers
-  local line value
+  local line value offer
   for line in "\${(@f)$(helyos __complete "=\${PREFIX}" "\${(@Q)words[2,CURRENT-1]}" 2> /dev/null)}"; do
     [[ -z "$line" ]] && continue
     if [[ "$line" == ":files" ]]; then
+      [[ "$PREFIX" == --*=* ]] && compset -P '--*='
       _files
       return
     fi
     value="\${line%%$'\t'*}"
-    offers+=("\${value//:/\\:}:\${line#*$'\t'}")
+    offer="\${value//:/\\:}"
+    [[ "$line" == *$'\t' ]] || offer+=":\${line#*$'\t'}"
+    offers+=("$offer")
   done
   (( \${#offers} )) && _describe 'helyos' offers
 }
@@ -61,7 +64,9 @@ fi
     set -l words (commandline -opc)
     set -l offers (helyos __complete "=$partial" $words[2..-1] 2> /dev/null)
     if test "$offers[1]" = ":files"
-        __fish_complete_path "$partial"
+        set -l option (string match -r -- '^--[^=]*=' $partial; or echo)
+        set -l paths (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $partial))
+        test (count $paths) -gt 0; and printf '%s\n' $option$paths
     else
         printf '%s\n' $offers
     end

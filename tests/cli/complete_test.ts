@@ -27,6 +27,7 @@ Deno.test("complete() offers options, their values, files and contexts", async (
   deepEqual(await offers("--ca", "login h"), ["--ca-file", "--ca-fingerprint"]);
   deepEqual(await offers("--ser", ""), ["--server"]);
   deepEqual(await offers("", "login --ca-file"), [":files"]);
+  deepEqual(await offers("--ca-file=c", "login"), [":files"]);
   deepEqual(await offers("", "completions"), ["bash", "elvish", "fish", "powershell", "zsh"]);
   deepEqual(await offers("p", "completions"), ["powershell"]);
   const config = '[context.prod]\nserver = "https://h"\n[context.lab]\n';
@@ -88,6 +89,35 @@ Deno.test("the bash script hands over the words and cuts off what bash has split
 Deno.test("the fish script offers what the program says", async (test) => {
   const asked = await ask("fish", ["-c", `${SCRIPTS.fish}\ncomplete -C 'helyos context use p'`]);
   await test.step({ name: "fish is installed", ignore: asked === undefined, fn: () => match(asked![1]!, /^pro:?d/) });
+});
+
+Deno.test("the bash and fish scripts offer files, also behind an equals sign", async (test) => {
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(`${folder.path}/helyos`, "#!/bin/sh\necho :files\n", { mode: 0o755 });
+  await Deno.writeTextFile(`${folder.path}/ca2.pem`, "");
+  const shell = async (name: string, script: string) => {
+    const output = await run(
+      new Deno.Command(name, {
+        args: ["-c", script],
+        cwd: folder.path,
+        env: { PATH: `${folder.path}:${Deno.env.get("PATH")}`, HOME: folder.path },
+      }),
+    );
+    return output && new TextDecoder().decode(output.stdout).split(/[\t\n]/)[0];
+  };
+  const bash = (text: string, words: string) =>
+    `${SCRIPTS.bash}\nCOMP_LINE='${text}' COMP_POINT=${text.length} COMP_WORDS=(${words})\n` +
+    `COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))\n_helyos\nprintf '%s\\n' "\${COMPREPLY[@]}"`;
+  equal(await shell("bash", bash("helyos login --ca-file ca", "helyos login --ca-file ca")), "ca2.pem");
+  equal(await shell("bash", bash("helyos login --ca-file=ca", "helyos login --ca-file = ca")), "ca2.pem");
+  const fish = (line: string) => shell("fish", `${SCRIPTS.fish}\ncomplete -C '${line}'`);
+  const plain = await fish("helyos login --ca-file ca2");
+  const attached = await fish("helyos login --ca-file=ca2");
+  await test.step({
+    name: "fish is installed",
+    ignore: plain === undefined,
+    fn: () => deepEqual([plain, attached], ["ca2.pem", "--ca-file=ca2.pem"]),
+  });
 });
 
 Deno.test("the zsh script is one that zsh can read", async (test) => {

@@ -43,7 +43,11 @@ Deno.test({
     const open = `"$DENO" run --quiet --no-prompt -R -W ${child} say ${folder}`;
     for (const size of ["4k", "24k", "40k"]) {
       const { text } = await inNamespace(`mount -t tmpfs -o size=${size} tmpfs ${folder} && ${open}`);
-      match(text, /^The disk (is full: \S+ cannot grow|failed under \S+: see that it is neither full).* try again$/, size);
+      match(
+        text,
+        /^The disk (is full: \S+ cannot grow|failed under \S+: see that it is neither full).* try again$/,
+        size,
+      );
     }
     await Deno.remove(folder);
   },
