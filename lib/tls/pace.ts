@@ -1,9 +1,8 @@
 /**
- * Makes a TLS socket stop reading when it is told to.
+ * Makes a TLS socket stop reading when it is told to. `serveTls` and `fetchTls` do so themselves; this is for programs that use `node:tls`
+ * directly.
  *
- * On Deno 2.9 a TLS socket that is paused, or whose reader is slow, goes on reading from the network into memory without
- * bound. The TCP handle beneath it does stop, so it is told whatever the TLS handle is told. Where the handles are not what
- * they are in Deno 2.9, nothing is changed.
+ * @module
  */
 import type { Socket } from "node:net";
 
@@ -15,7 +14,25 @@ interface Handle {
 
 const paced = new WeakSet<Handle>();
 
-/** Lets a TLS socket, once its handshake is over, hold its peer up. */
+/**
+ * Lets a TLS socket, once its handshake is over, hold its peer up.
+ *
+ * On Deno 2.9 a TLS socket that is paused, or whose reader is slow, goes on reading from the network into memory without
+ * bound. The TCP handle beneath it does stop, so it is told whatever the TLS handle is told. Where the handles are not what
+ * they are in Deno 2.9, and on Node.js, nothing is changed.
+ *
+ * @example A server whose clients send no faster than it reads
+ * ```ts
+ * import { pace } from "@helyos/tls/pace";
+ * import { createServer } from "node:tls";
+ *
+ * createServer((socket) => {
+ *   pace(socket);
+ *   socket.pause(); // from here on the client is held up
+ * });
+ * ```
+ * @param socket A `TLSSocket`, on either side; of anything else nothing is changed.
+ */
 export function pace(socket: Socket): void {
   const handle = (socket as unknown as { readonly _handle?: Handle | null })._handle;
   const tcp = handle?._parent;

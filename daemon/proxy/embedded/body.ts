@@ -66,6 +66,7 @@ class FixedBody implements BodyReader {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const CRLF = Buffer.from("\r\n");
 
 /** RFC 9112 §7.1. Chunk extensions and trailers are checked and left out, as §7.1.1 and §7.1.2 let a recipient do. */
 class ChunkedBody implements BodyReader {
@@ -133,18 +134,40 @@ class ChunkedBody implements BodyReader {
 const SIZE_LINE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[\t -~\x80-\xff]*)?$/;
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*$/;
 
-/** Content as one chunk. */
-export function chunkOf(content: Buffer): Buffer {
-  const size = content.length.toString(16);
-  const chunk = Buffer.allocUnsafe(size.length + content.length + 4);
-  chunk.write(size, 0, "latin1");
-  chunk[size.length] = CR;
-  chunk[size.length + 1] = LF;
-  chunk.set(content, size.length + 2);
-  chunk[chunk.length - 2] = CR;
-  chunk[chunk.length - 1] = LF;
-  return chunk;
-}
-
 /** The end of a chunked body. */
 export const LAST_CHUNK: Buffer = Buffer.from("0\r\n\r\n");
+
+/** How a body goes on. */
+export interface PassOptions {
+  /** Whether in chunks. */
+  readonly chunked: boolean;
+  /** Told how long the content is before any of it is given; may throw. */
+  readonly judge?: (length: number) => void;
+  /** Takes what is to be sent, ready to be sent. */
+  readonly give: (bytes: Buffer) => void;
+}
+
+/**
+ * Passes bytes of a body on. Content that came together leaves together: a megabyte of chunks of a byte each costs no more than one chunk.
+ *
+ * @returns As {@linkcode BodyReader.push}.
+ * @throws {Refusal}
+ */
+export function passBody(reader: BodyReader, bytes: Buffer, { chunked, judge, give }: PassOptions): number {
+  const parts: Buffer[] = [];
+  let length = 0;
+  const consumed = reader.push(bytes, (content) => {
+    parts.push(content);
+    length += content.length;
+  });
+  judge?.(length);
+  if (chunked) {
+    if (length > 0) {
+      parts.unshift(Buffer.from(`${length.toString(16)}\r\n`, "latin1"));
+      parts.push(CRLF);
+    }
+    if (reader.done) parts.push(LAST_CHUNK);
+  }
+  if (parts.length > 0) give(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+  return consumed;
+}

@@ -6,9 +6,10 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Exchange, type VisitorSide } from "./exchange.ts";
+import { hasBody } from "./fields.ts";
 import type { Limits } from "./limits.ts";
 import { answerText, Refusal } from "./refusal.ts";
-import { hasBody, readRequest, type RequestHead, type Visitor } from "./request.ts";
+import { readRequest, type RequestHead, type Visitor } from "./request.ts";
 import type { ServedSite } from "./table.ts";
 
 /** What a connection asks the proxy. */
@@ -59,6 +60,8 @@ export class VisitorConnection implements VisitorSide {
   #host = "";
   #site: ServedSite | undefined;
   #version = -1;
+  /** How much of what was sent had not left when its deadline passed. */
+  #unsent = 0;
 
   constructor(socket: Socket, serving: Serving, arrival: Arrival) {
     this.#socket = socket;
@@ -67,7 +70,7 @@ export class VisitorConnection implements VisitorSide {
     this.visitor = { address: plainAddress(socket.remoteAddress ?? ""), secure: arrival.secure };
     this.#deadline = performance.now() + serving.limits.headMs;
     socket.on("data", (bytes: Buffer) => this.#received(bytes));
-    socket.on("drain", () => this.#exchange?.visitorDrain());
+    socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#ended());
     socket.on("error", () => this.abort());
     socket.on("close", () => this.#gone());
@@ -128,7 +131,7 @@ export class VisitorConnection implements VisitorSide {
         if (!(error instanceof Refusal)) throw error;
         const isUnanswered = exchange.isUnanswered;
         exchange.cancel();
-        if (isUnanswered) this.answer(error.status);
+        if (isUnanswered) this.#refuse(error.status);
         else this.abort();
         return false;
       }
@@ -139,8 +142,19 @@ export class VisitorConnection implements VisitorSide {
     return false;
   }
 
+  /** The visitor takes bytes again. */
+  #drained(): void {
+    if (this.#exchange !== undefined) this.#exchange.visitorDrain();
+    else if (!this.#discarding) this.pump();
+  }
+
   #readHead(): boolean {
     const { limits } = this.#serving;
+    // Whoever asks on and on and takes no answer is asked to wait
+    if (this.#socket.writableNeedDrain) {
+      this.pause();
+      return false;
+    }
     let bytes = this.#pending!;
     // RFC 9112 §2.2: an empty line before the request line is left over from a bad client
     if (bytes.length >= 2 && bytes[0] === 0x0d && bytes[1] === 0x0a) {
@@ -311,6 +325,13 @@ export class VisitorConnection implements VisitorSide {
     const exchange = this.#exchange;
     if (exchange !== undefined && now >= exchange.deadline) return exchange.expire();
     if (now < this.#deadline) return;
+    // A response is over when the visitor has it, however slow that is, as long as bytes leave
+    const unsent = this.#socket.writableLength;
+    if (exchange === undefined && unsent > 0 && unsent !== this.#unsent) {
+      this.#unsent = unsent;
+      this.#deadline = now + this.#serving.limits.bodyMs;
+      return;
+    }
     if (exchange === undefined && this.#headStarted && !this.#discarding) {
       this.#headStarted = false;
       return this.#refuse(408);

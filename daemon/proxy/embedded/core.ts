@@ -5,6 +5,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
+import { pace } from "@helyos/tls/pace";
 import type { Site } from "../backend.ts";
 import { CertificateTable } from "./certificates.ts";
 import { type Arrival, type Serving, VisitorConnection } from "./connection.ts";
@@ -133,6 +134,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
         _parent?: Socket;
       };
       if (raw !== undefined) this.#handshakes.delete(raw);
+      pace(socket);
       this.#welcome(socket, { secure: true, serverName: typeof name === "string" ? nameOf(name) : "" });
     });
     server.on("connection", (socket: Socket) => {

@@ -5,11 +5,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { type BodyReader, chunkOf, LAST_CHUNK, readBody } from "./body.ts";
-import type { Framing } from "./fields.ts";
+import { type BodyReader, LAST_CHUNK, passBody, readBody } from "./body.ts";
+import { type Framing, hasBody } from "./fields.ts";
 import type { Limits } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
-import { forwardedRequest, hasBody, isIdempotent, type RequestHead, type Visitor } from "./request.ts";
+import { forwardedRequest, isIdempotent, type RequestHead, type Visitor } from "./request.ts";
 import { forwardedResponse, framingForVisitor, readResponse, type ResponseHead } from "./response.ts";
 import type { ServedSite } from "./table.ts";
 import type { Acquirer, UpstreamConnection, UpstreamPool, UpstreamUser } from "./upstream.ts";
@@ -143,15 +143,18 @@ export class Exchange implements UpstreamUser, Acquirer {
       if (!connection.socket.write(bytes)) this.#side.pause();
       return bytes.length;
     }
-    const isChunked = this.#request.framing.kind === "chunked";
-    const consumed = this.#requestBody.push(bytes, (content) => {
-      this.#bodyBytes += content.length;
-      if (this.#bodyBytes > this.#limits.maxBodyBytes) throw new Refusal(413, "a body that is too long");
-      if (connection.socket.write(isChunked ? chunkOf(content) : content)) return;
-      this.#isHeld = true;
-      this.#side.pause();
+    const consumed = passBody(this.#requestBody, bytes, {
+      chunked: this.#request.framing.kind === "chunked",
+      judge: (length) => {
+        this.#bodyBytes += length;
+        if (this.#bodyBytes > this.#limits.maxBodyBytes) throw new Refusal(413, "a body that is too long");
+      },
+      give: (sent) => {
+        if (connection.socket.write(sent)) return;
+        this.#isHeld = true;
+        this.#side.pause();
+      },
     });
-    if (this.#requestBody.done && isChunked) connection.socket.write(LAST_CHUNK);
     if (this.#phase === "awaiting") {
       this.#wait(this.#requestBody.done ? this.#limits.responseMs : this.#limits.bodyMs);
     } else {
@@ -239,16 +242,14 @@ export class Exchange implements UpstreamUser, Acquirer {
 
   /** Decodes bytes of the response's body; false when the exchange ended by it. */
   #push(bytes: Buffer, take: (bytes: Buffer) => void): boolean {
-    const isChunked = this.#framing!.kind === "chunked";
     try {
-      this.#consumed = this.#responseBody!.push(bytes, (content) => take(isChunked ? chunkOf(content) : content));
+      this.#consumed = passBody(this.#responseBody!, bytes, { chunked: this.#framing!.kind === "chunked", give: take });
+      return true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#abort();
       return false;
     }
-    if (this.#responseBody!.done && isChunked) take(LAST_CHUNK);
-    return true;
   }
 
   #pass(bytes: Buffer, take: (bytes: Buffer) => void): void {

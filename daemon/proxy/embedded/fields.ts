@@ -7,20 +7,18 @@
 import type { Buffer } from "node:buffer";
 import { Refusal } from "./refusal.ts";
 
-/** The fields of a message, in order: the same index is the same line. */
-export interface Fields {
-  /** Lower-case. */
+/** A message's first line, its fields, and what they say of the connection and of the message's end. */
+export interface Head extends FramingFields {
+  /** The request line or the status line. */
+  readonly start: string;
+  /** Of the fields in order, lower-case. The same index is the same line. */
   readonly names: readonly string[];
   /** Without surrounding white space. */
   readonly values: readonly string[];
   /** As received, without CRLF. */
   readonly lines: readonly string[];
-}
-
-/** A message's first line and its fields. */
-export interface Head extends Fields {
-  /** The request line or the status line. */
-  readonly start: string;
+  /** Every Connection, joined, lower-case. */
+  readonly connection: string;
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -61,16 +59,24 @@ export function readHead(buffer: Buffer, end: number, maxFields: number): Head {
   if (lines.length > maxFields) throw new Refusal(431, "too many fields");
   const names = new Array<string>(lines.length);
   const values = new Array<string>(lines.length);
+  const lengths: string[] = [];
+  const codings: string[] = [];
+  let connection = "";
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]!;
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
     // No token: white space before the colon (RFC 9112 §5.1), a folded line (§5.2), or no name at all
     if (colon < 1 || !TOKEN.test(name)) throw new Refusal(400, "a line that is no field");
-    names[index] = name.toLowerCase();
-    values[index] = trimmed(line, colon + 1);
+    const value = trimmed(line, colon + 1);
+    const key = name.toLowerCase();
+    names[index] = key;
+    values[index] = value;
+    if (key === "content-length") lengths.push(value);
+    else if (key === "transfer-encoding") codings.push(value);
+    else if (key === "connection") connection += connection === "" ? value.toLowerCase() : `,${value.toLowerCase()}`;
   }
-  return { start, names, values, lines };
+  return { start, names, values, lines, lengths, codings, connection };
 }
 
 function trimmed(line: string, from: number): string {
@@ -95,19 +101,22 @@ export function listOf(value: string): string[] {
 /**
  * The field lines that go on to the next hop, each with its CRLF.
  *
- * @param fields What was received.
- * @param connection The value of Connection: what it names stays behind as well.
+ * Underscores count as hyphens: many programs behind a proxy do not tell them apart, and would take `Content_Length` for the length.
+ *
+ * @param head What was received; what its Connection names stays behind as well.
  * @param isOwn Names the proxy writes itself.
  */
-export function forwarded(fields: Fields, connection: string, isOwn: (name: string) => boolean): string {
+export function forwarded(head: Head, isOwn: (name: string) => boolean): string {
+  const { connection, names, lines } = head;
   const named = connection === "" || connection === "close" || connection === "keep-alive"
     ? undefined
     : listOf(connection);
   let text = "";
-  for (let index = 0; index < fields.names.length; index++) {
-    const name = fields.names[index]!;
-    if (HOP_BY_HOP.has(name) || isOwn(name) || named?.includes(name)) continue;
-    text += fields.lines[index]! + "\r\n";
+  for (let index = 0; index < names.length; index++) {
+    const received = names[index]!;
+    const name = received.includes("_") ? received.replaceAll("_", "-") : received;
+    if (HOP_BY_HOP.has(name) || isOwn(name) || named?.includes(received)) continue;
+    text += lines[index]! + "\r\n";
   }
   return text;
 }
@@ -125,6 +134,11 @@ export type Framing = { readonly kind: "none" | "chunked" | "close" } | {
   readonly kind: "length";
   readonly bytes: number;
 };
+
+/** Whether content follows, perhaps. */
+export function hasBody(framing: Framing): boolean {
+  return framing.kind === "length" ? framing.bytes > 0 : framing.kind !== "none";
+}
 
 /** No body. */
 export const NO_BODY: Framing = { kind: "none" };

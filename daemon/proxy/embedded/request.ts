@@ -4,7 +4,7 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { type Fields, forwarded, type Framing, framingOf, NO_BODY, readHead } from "./fields.ts";
+import { forwarded, type Framing, framingOf, hasBody, type Head, NO_BODY, readHead } from "./fields.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A request's head. */
@@ -26,11 +26,9 @@ export interface RequestHead {
   readonly isWebSocket: boolean;
   /** How often a Helyos has forwarded it before. */
   readonly hops: number;
-  /** Connection, as received. */
-  readonly connection: string;
   /** All Via fields before, joined. */
   readonly via: string;
-  readonly fields: Fields;
+  readonly head: Head;
 }
 
 /** How much of a head is taken. */
@@ -62,8 +60,8 @@ export function isIdempotent(request: RequestHead): boolean {
  * @throws {Refusal}
  */
 export function readRequest(buffer: Buffer, end: number, limits: RequestLimits): RequestHead {
-  const fields = readHead(buffer, end, limits.maxFields);
-  const line = REQUEST_LINE.exec(fields.start);
+  const head = readHead(buffer, end, limits.maxFields);
+  const line = REQUEST_LINE.exec(head.start);
   if (line === null) throw new Refusal(400, "no request line");
   const method = line[1]!;
   if (line[3] !== "1") throw new Refusal(505, "another version than HTTP/1");
@@ -72,27 +70,15 @@ export function readRequest(buffer: Buffer, end: number, limits: RequestLimits):
   if (method === "CONNECT" || method === "TRACE") throw new Refusal(501, "a method that is not forwarded");
 
   let authority: string | undefined;
-  let connection = "";
   let upgrade = "";
   let via = "";
   let expectsContinue = false;
-  const lengths: string[] = [];
-  const codings: string[] = [];
-  for (let index = 0; index < fields.names.length; index++) {
-    const value = fields.values[index]!;
-    switch (fields.names[index]) {
+  for (let index = 0; index < head.names.length; index++) {
+    const value = head.values[index]!;
+    switch (head.names[index]) {
       case "host":
         if (authority !== undefined) throw new Refusal(400, "more than one Host"); // RFC 9112 §3.2
         authority = value;
-        break;
-      case "content-length":
-        lengths.push(value);
-        break;
-      case "transfer-encoding":
-        codings.push(value);
-        break;
-      case "connection":
-        connection = connection === "" ? value.toLowerCase() : `${connection},${value.toLowerCase()}`;
         break;
       case "upgrade":
         upgrade = upgrade === "" ? value.toLowerCase() : "several";
@@ -108,9 +94,11 @@ export function readRequest(buffer: Buffer, end: number, limits: RequestLimits):
   }
   if (authority === undefined && isModern) throw new Refusal(400, "no Host"); // RFC 9112 §3.2
   const { target, named } = originForm(method, line[2]!);
-  authority = named ?? authority ?? ""; // the target's authority wins over Host (RFC 9112 §3.2.2)
-  const host = authority === "" ? "" : hostOf(authority);
-  const framing = framingOf({ lengths, codings }) ?? NO_BODY;
+  // The target's authority wins over Host, which must be valid nevertheless (RFC 9112 §3.2, §3.2.2)
+  let host = hostOf(authority ?? "");
+  if (named !== undefined) host = hostOf(authority = named);
+  const { connection } = head;
+  const framing = framingOf(head) ?? NO_BODY;
   if (framing.kind === "chunked" && !isModern) throw new Refusal(400, "chunks in HTTP/1.0"); // RFC 9112 §6.1
   const isUpgrade = isModern && upgrade !== "" && has(connection, "upgrade");
   // h2c and whatever else would be a tunnel past the rules of this proxy; an upgrade may be ignored (RFC 9110 §7.8)
@@ -123,21 +111,15 @@ export function readRequest(buffer: Buffer, end: number, limits: RequestLimits):
     target,
     isModern,
     host,
-    authority,
+    authority: authority ?? "",
     framing,
     expectsContinue: expectsContinue && hasBody(framing),
     close: !isModern || has(connection, "close"),
     isWebSocket,
     hops: via === "" ? 0 : via.split(PSEUDONYM).length - 1,
-    connection,
     via,
-    fields,
+    head,
   };
-}
-
-/** Whether content follows. */
-export function hasBody(framing: Framing): boolean {
-  return framing.kind === "chunked" || framing.kind === "length" && framing.bytes > 0;
 }
 
 function has(list: string, member: string): boolean {
@@ -150,39 +132,24 @@ function originForm(method: string, target: string): { target: string; named?: s
   if (target === "*" && method === "OPTIONS") return { target };
   const absolute = /^https?:\/\/([^/?]+)(.*)$/i.exec(target);
   if (absolute === null) throw new Refusal(400, "a target in an unknown form");
-  const rest = absolute[2]!;
-  return { target: rest.startsWith("/") ? rest : `/${rest}`, named: absolute[1]! };
+  const [, named, rest] = absolute as unknown as [string, string, string];
+  if (method === "OPTIONS" && rest === "") return { target: "*", named }; // RFC 9112 §3.2.4
+  return { target: rest.startsWith("/") ? rest : `/${rest}`, named };
 }
 
 function hostOf(authority: string): string {
+  if (authority === "") return "";
   const match = AUTHORITY.exec(authority);
   if (match === null) throw new Refusal(400, "no host name in Host");
   const host = match[1]!.toLowerCase();
   return host.endsWith(".") ? host.slice(0, -1) : host;
 }
 
-/**
- * What only the proxy may say. Underscores count as hyphens: many programs behind a proxy do not tell them apart, which would let
- * visitors forge these.
- */
-const OWN: ReadonlySet<string> = new Set([
-  "host",
-  "expect",
-  "via",
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-forwarded-protocol",
-  "x-forwarded-scheme",
-  "x-forwarded-server",
-  "x-forwarded-ssl",
-  "x-real-ip",
-]);
+/** What only the proxy may say; beside these, whatever begins with X-Forwarded-: visitors must not be able to forge it. */
+const OWN: ReadonlySet<string> = new Set(["host", "expect", "via", "forwarded", "x-real-ip"]);
 
 function isOwn(name: string): boolean {
-  return OWN.has(name) || name.includes("_") && OWN.has(name.replaceAll("_", "-"));
+  return OWN.has(name) || name.startsWith("x-forwarded-");
 }
 
 /** Who asks, and how. */
@@ -201,8 +168,8 @@ export function forwardedRequest(request: RequestHead, visitor: Visitor): string
     ? "Transfer-Encoding: chunked\r\n"
     : "";
   return `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n` +
-    forwarded(request.fields, request.connection, isOwn) +
-    `X-Forwarded-For: ${visitor.address}\r\nX-Forwarded-Host: ${request.authority}\r\n` +
+    forwarded(request.head, isOwn) +
+    `X-Real-IP: ${visitor.address}\r\nX-Forwarded-For: ${visitor.address}\r\nX-Forwarded-Host: ${request.authority}\r\n` +
     `X-Forwarded-Proto: ${visitor.secure ? "https" : "http"}\r\n` +
     `Via: ${request.via === "" ? "" : `${request.via}, `}1.${request.isModern ? 1 : 0} ${PSEUDONYM}\r\n` +
     body + (request.isWebSocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" : "\r\n");

@@ -6,10 +6,11 @@
 import type { Buffer } from "node:buffer";
 import {
   CHUNKED,
-  type Fields,
   forwarded,
   type Framing,
   framingOf,
+  hasBody,
+  type Head,
   listOf,
   NO_BODY,
   readHead,
@@ -32,8 +33,7 @@ export interface ResponseHead {
   /** Whether a 101 is for WebSocket. */
   readonly isWebSocket: boolean;
   readonly hasDate: boolean;
-  readonly connection: string;
-  readonly fields: Fields;
+  readonly head: Head;
 }
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?$/;
@@ -51,28 +51,16 @@ export function readResponse(
   end: number,
   options: { readonly method: string; readonly maxFields: number },
 ): ResponseHead {
-  const fields = readHead(buffer, end, options.maxFields);
-  const line = STATUS_LINE.exec(fields.start);
+  const head = readHead(buffer, end, options.maxFields);
+  const line = STATUS_LINE.exec(head.start);
   if (line === null) throw new Refusal(502, "no status line");
   const status = Number(line[2]);
-  let connection = "";
   let upgrade = "";
   let hasDate = false;
   let keepAliveSeconds: number | undefined;
-  const lengths: string[] = [];
-  const codings: string[] = [];
-  for (let index = 0; index < fields.names.length; index++) {
-    const value = fields.values[index]!;
-    switch (fields.names[index]) {
-      case "content-length":
-        lengths.push(value);
-        break;
-      case "transfer-encoding":
-        codings.push(value);
-        break;
-      case "connection":
-        connection = connection === "" ? value.toLowerCase() : `${connection},${value.toLowerCase()}`;
-        break;
+  for (let index = 0; index < head.names.length; index++) {
+    const value = head.values[index]!;
+    switch (head.names[index]) {
       case "keep-alive": {
         const seconds = /timeout=([0-9]{1,6})/i.exec(value);
         if (seconds !== null) keepAliveSeconds = Number(seconds[1]);
@@ -86,16 +74,19 @@ export function readResponse(
         break;
     }
   }
-  const described = framingOf({ lengths, codings });
+  const { connection, lengths } = head;
+  const described = framingOf(head);
   // RFC 9112 §6.3: these have no content, whatever their fields say
   const isEmpty = options.method === "HEAD" || status < 200 || status === 204 || status === 304;
   const framing = isEmpty ? NO_BODY : described ?? UNTIL_CLOSE;
+  // Content where there must be none may come later, and would be taken for the next response
+  const isAmbiguous = status === 204 && described !== undefined && hasBody(described);
   const members = connection === "" || connection === "keep-alive" ? [] : listOf(connection);
   return {
     status,
     reason: line[3] ?? "",
     framing,
-    keepAlive: framing.kind !== "close" && !members.includes("close") &&
+    keepAlive: framing.kind !== "close" && !isAmbiguous && !members.includes("close") &&
       (line[1] === "1" || connection.includes("keep-alive")),
     keepAliveSeconds,
     describedLength: isEmpty && status >= 200 && status !== 204 && described?.kind === "length"
@@ -103,8 +94,7 @@ export function readResponse(
       : undefined,
     isWebSocket: status === 101 && upgrade === "websocket" && members.includes("upgrade"),
     hasDate,
-    connection,
-    fields,
+    head,
   };
 }
 
@@ -125,7 +115,7 @@ const isHsts = (name: string): boolean => name === "strict-transport-security";
 export function forwardedResponse(response: ResponseHead, options: ResponseOptions): string {
   const { framing, hstsSeconds } = options;
   let text = `HTTP/1.1 ${response.status} ${response.reason}\r\n` +
-    forwarded(response.fields, response.connection, hstsSeconds === undefined ? NOTHING : isHsts);
+    forwarded(response.head, hstsSeconds === undefined ? NOTHING : isHsts);
   if (framing.kind === "length") text += `Content-Length: ${framing.bytes}\r\n`;
   else if (framing.kind === "chunked") text += "Transfer-Encoding: chunked\r\n";
   else if (response.describedLength !== undefined) text += `Content-Length: ${response.describedLength}\r\n`;

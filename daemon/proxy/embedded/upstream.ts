@@ -98,7 +98,9 @@ export class UpstreamPool {
   /** It could not be reached, or broke off: it rests, the longer the more often. */
   failed(): void {
     const { ejectMs, ejectMaxMs } = this.#limits;
-    this.#ejectedUntil = performance.now() + Math.min(ejectMs * 2 ** Math.min(this.#failures, 16), ejectMaxMs);
+    const now = performance.now();
+    if (now < this.#ejectedUntil) return; // many visitors who met the same failure are one failure
+    this.#ejectedUntil = now + Math.min(ejectMs * 2 ** Math.min(this.#failures, 16), ejectMaxMs);
     this.#failures++;
   }
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { chunkOf, LAST_CHUNK, readBody } from "../../../../daemon/proxy/embedded/body.ts";
+import { passBody, readBody } from "../../../../daemon/proxy/embedded/body.ts";
 import { CHUNKED } from "../../../../daemon/proxy/embedded/fields.ts";
 
 /** Decodes a chunked body that arrives in pieces, and what comes after it. */
@@ -62,8 +62,34 @@ Deno.test("readBody() takes as many bytes as Content-Length says", () => {
   equal(reader.done, true);
 });
 
-Deno.test("chunkOf() writes what readBody() reads", () => {
-  const contents = ["x", "y".repeat(70_000)];
-  const text = contents.map((content) => chunkOf(Buffer.from(content)).toString("latin1")).join("") + LAST_CHUNK;
-  deepEqual(decode([text]), { content: contents.join(""), after: "", done: true });
+Deno.test("passBody() writes what readBody() reads, and what came together as one chunk", () => {
+  const pass = (texts: readonly string[], chunked: boolean): string[] => {
+    const reader = readBody(CHUNKED);
+    const given: string[] = [];
+    for (const text of texts) {
+      passBody(reader, Buffer.from(text, "latin1"), { chunked, give: (bytes) => given.push(bytes.toString("latin1")) });
+    }
+    return given;
+  };
+  const pieces = ["1\r\na\r\n1\r\nb", "\r\n1;x\r", "\n", "c\r\n0\r\nX: y\r\n", "\r\n"];
+  deepEqual(pass(pieces, true), ["2\r\nab\r\n", "1\r\nc\r\n", "0\r\n\r\n"]);
+  deepEqual(pass(pieces, false), ["ab", "c"]);
+  deepEqual(decode(pass([`11170\r\n${"y".repeat(70_000)}\r\n0\r\n\r\n`], true)), {
+    content: "y".repeat(70_000),
+    after: "",
+    done: true,
+  });
+});
+
+Deno.test("passBody() gives nothing of what was judged too long", () => {
+  const given: Buffer[] = [];
+  throws(() =>
+    passBody(readBody(CHUNKED), Buffer.from("5\r\nhello\r\n"), {
+      chunked: true,
+      judge: (length) => {
+        throw new RangeError(String(length));
+      },
+      give: (bytes) => given.push(bytes),
+    }), { message: "5" });
+  equal(given.length, 0);
 });

@@ -152,7 +152,7 @@ Deno.test("ProxyCore sends no content for HEAD, 204 and 304, whatever their fiel
     head.startsWith("HEAD")
       ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
       : head.includes("/204")
-      ? "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"
+      ? "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
       : "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"
   );
   await using proxy = await startCore([site("a", [upstream.address])]);

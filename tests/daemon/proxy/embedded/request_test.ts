@@ -42,6 +42,7 @@ const REFUSED: readonly (readonly [string, number, string])[] = [
   ["a field name with a bracket", 400, "GET / HTTP/1.1\r\nHost: a\r\nX[]: 1"],
   ["no Host", 400, "GET / HTTP/1.1\r\nX: 1"],
   ["two Hosts", 400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a"],
+  ["a bad Host beside a good target", 400, "GET http://a/ HTTP/1.1\r\nHost: a@b"],
   ["a Host with user information", 400, "GET / HTTP/1.1\r\nHost: a@b"],
   ["a Host with a path", 400, "GET / HTTP/1.1\r\nHost: a/b"],
   ["a Host list", 400, "GET / HTTP/1.1\r\nHost: a, b"],
@@ -89,16 +90,19 @@ Deno.test("readRequest() finds the host in every spelling", () => {
   const absolute = read("GET http://b.example?x HTTP/1.1\r\nHost: a.example\r\n\r\n");
   equal(absolute.host, "b.example");
   equal(absolute.target, "/?x");
+  // RFC 9112 §3.2.4
+  equal(read("OPTIONS http://b.example HTTP/1.1\r\nHost: a.example\r\n\r\n").target, "*");
+  equal(read("OPTIONS http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").target, "/");
 });
 
 Deno.test("forwardedRequest() leaves behind what concerns one connection, and what Connection names", () => {
   const request = read(
     "GET /a?b HTTP/1.1\r\nHost: a\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: x\r\nTE: trailers\r\n" +
-      "Upgrade: h2c\r\nHTTP2-Settings: AA\r\nProxy-Authorization: x\r\nProxy-Connection: x\r\nTrailer: x\r\nAccept: */*\r\n\r\n",
+      "Upgrade: h2c\r\nHTTP2-Settings: AA\r\nContent_Length: 5\r\ntransfer_encoding: chunked\r\nProxy-Authorization: x\r\nProxy-Connection: x\r\nTrailer: x\r\nAccept: */*\r\n\r\n",
   );
   equal(
     forwardedRequest(request, { address: "192.0.2.1", secure: true }),
-    "GET /a?b HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a\r\n" +
+    "GET /a?b HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a\r\n" +
       "X-Forwarded-Proto: https\r\nVia: 1.1 helyos\r\n\r\n",
   );
 });
@@ -106,11 +110,12 @@ Deno.test("forwardedRequest() leaves behind what concerns one connection, and wh
 Deno.test("forwardedRequest() replaces what a visitor forged, underscores included", () => {
   const request = read(
     "GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 10.0.0.1\r\nx_forwarded_for: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n" +
-      "X-Forwarded-Host: b\r\nForwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nX-Forwarded_Port: 1\r\n\r\n",
+      "X-Forwarded-Host: b\r\nForwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nX-Forwarded_Port: 1\r\n" +
+      "X-Forwarded-User: root\r\nX-Forwarded-Prefix: /evil\r\n\r\n",
   );
   equal(
     forwardedRequest(request, { address: "192.0.2.1", secure: false }),
-    "GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a:81\r\n" +
+    "GET / HTTP/1.1\r\nHost: a:81\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a:81\r\n" +
       "X-Forwarded-Proto: http\r\nVia: 1.1 helyos\r\n\r\n",
   );
 });
@@ -121,7 +126,7 @@ Deno.test("forwardedRequest() keeps Host and the framing although Connection nam
   );
   equal(
     forwardedRequest(request, { address: "192.0.2.1", secure: false }),
-    "POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\n" +
+    "POST / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\n" +
       "Via: 1.1 helyos\r\nContent-Length: 2\r\n\r\n",
   );
 });

@@ -84,6 +84,19 @@ Deno.test("ProxyCore closes an upstream's connection that sends more than a resp
   equal(upstream.connections(), 3);
 });
 
+Deno.test("ProxyCore asks nothing more over a connection on which content may follow a 204", async () => {
+  for (const field of ["Content-Length: 5", "Transfer-Encoding: chunked"]) {
+    await using upstream = await startUpstream(() => `HTTP/1.1 204 No Content\r\n${field}\r\n\r\n`);
+    await using proxy = await startCore([site("a", [upstream.address])], { limits: LIMITS });
+    using caller = await call(proxy.http);
+    for (let turn = 1; turn <= 2; turn++) {
+      caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      await caller.until(new RegExp(`(204 No Content\r\n(?!Content-Length|Transfer)[\\s\\S]*){${turn}}`));
+    }
+    equal(upstream.connections(), 2);
+  }
+});
+
 for (
   const [name, response] of [
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"],

@@ -2,10 +2,67 @@ import { deepEqual, equal, match, ok as truthy } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
+import { connect, createServer as createTcpServer, type Socket } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
+import type { Address } from "../../../../daemon/proxy/backend.ts";
+import type { Limits } from "../../../../daemon/proxy/embedded/limits.ts";
 import { call, certificate, ok, site, startCore, startRawUpstream, startUpstream } from "./support.ts";
 
 const KEEP = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/** A proxy that serves `a` over both. */
+async function startSecureCore(upstream: Address, limits: Partial<Limits> = {}) {
+  return await startCore([site("a", [upstream], { tls: { certificateId: "a" } })], {
+    certificates: [await certificate("a", ["a"])],
+    limits,
+  });
+}
+
+/** Waits until a number stays the same for a while: whatever moves it has stopped. */
+async function still(read: () => number): Promise<void> {
+  for (let before = -1, same = 0; same < 3;) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    same = read() === before && before > 0 ? same + 1 : 0;
+    before = read();
+  }
+}
+
+/** A wire to the proxy whose near end can stop taking bytes, or be slow: a TLS socket of this process could be neither. */
+async function startRelay(port: number) {
+  const links = new Set<Socket>();
+  let pauseMs = 0;
+  let isHeld = false;
+  const server = createTcpServer((near) => {
+    const far = connect({ port, host: "127.0.0.1" });
+    links.add(far);
+    if (isHeld) far.pause();
+    far.on("data", (bytes: Buffer) => {
+      near.write(bytes);
+      if (pauseMs === 0) return;
+      far.pause();
+      setTimeout(() => far.resume(), pauseMs);
+    });
+    far.on("end", () => near.end());
+    far.on("close", () => near.destroy());
+    near.pipe(far);
+    for (const socket of [near, far]) socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    hold() {
+      isHeld = true;
+      for (const far of links) far.pause();
+    },
+    release: () => links.forEach((far) => far.resume()),
+    /** From now on it rests after every piece. */
+    slow: (ms: number) => void (pauseMs = ms),
+    async [Symbol.asyncDispose]() {
+      for (const far of links) far.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 Deno.test("ProxyCore passes server-sent events on as they come", async () => {
   const { promise: asked, resolve } = Promise.withResolvers<(text: string) => void>();
@@ -100,75 +157,108 @@ Deno.test("ProxyCore streams bodies both ways at once, chunked and by length, ov
   await new Promise((resolve) => server.close(resolve));
 });
 
-Deno.test("ProxyCore holds an upstream back while its visitor reads nothing, and goes on afterwards", async () => {
-  const total = 64 * 1024 * 1024;
-  let written = 0;
-  await using upstream = await startRawUpstream((socket) => {
-    socket.once("data", () => {
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`);
-      const block = Buffer.alloc(65_536);
-      const more = () => {
-        while (written < total) {
-          written += block.length;
-          if (!socket.write(block)) return void socket.once("drain", more);
-        }
-      };
-      more();
-    });
-  });
-  await using proxy = await startCore([site("a", [upstream.address])]);
-  using caller = await call(proxy.http);
-  let received = 0;
-  caller.socket.removeAllListeners("data");
-  caller.socket.pause();
-  caller.send(KEEP);
-  // It has stopped when nothing moves for a while
-  for (let before = -1; before !== written || written === 0;) {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-  truthy(written < total / 2, `${written} of ${total} bytes were taken for a visitor that reads nothing`);
-  const { promise: all, resolve } = Promise.withResolvers<void>();
-  caller.socket.on("data", (bytes: Buffer) => (received += bytes.length) >= total && resolve());
-  caller.socket.resume();
-  await all;
-});
+for (const secure of [false, true]) {
+  const how = secure ? "TLS" : "TCP";
 
-Deno.test("ProxyCore holds a visitor back while the upstream reads nothing, and goes on afterwards", async () => {
-  const total = 64 * 1024 * 1024;
-  const { promise: paused, resolve } = Promise.withResolvers<() => void>();
-  let received = 0;
-  await using upstream = await startRawUpstream((socket) => {
-    socket.once("data", () => {
-      socket.pause();
-      resolve(() => socket.resume());
-      socket.on("data", (bytes: Buffer) => {
-        received += bytes.length;
-        if (received >= total - 1024) socket.end(ok("done"));
+  Deno.test(`ProxyCore holds a visitor back over ${how} while the upstream reads nothing, and goes on afterwards`, async () => {
+    const total = 64 * 1024 * 1024;
+    const { promise: paused, resolve } = Promise.withResolvers<() => void>();
+    let received = 0;
+    await using upstream = await startRawUpstream((socket) => {
+      socket.once("data", () => {
+        socket.pause();
+        resolve(() => socket.resume());
+        socket.on("data", (bytes: Buffer) => {
+          received += bytes.length;
+          if (received >= total - 1024) socket.end(ok("done"));
+        });
       });
     });
+    await using proxy = await startSecureCore(upstream.address);
+    using caller = await (secure ? call(proxy.https, { serverName: "a" }) : call(proxy.http));
+    caller.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
+    const go = await paused;
+    let sent = 0;
+    const block = Buffer.alloc(65_536);
+    const more = () => {
+      while (sent < total) {
+        sent += block.length;
+        if (!caller.socket.write(block)) return void caller.socket.once("drain", more);
+      }
+    };
+    more();
+    await still(() => sent);
+    truthy(sent < total / 2, `${sent} of ${total} bytes were taken for an upstream that reads nothing`);
+    go();
+    await caller.until(/done$/);
   });
-  await using proxy = await startCore([site("a", [upstream.address])]);
-  using caller = await call(proxy.http);
-  caller.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
-  const go = await paused;
-  let sent = 0;
-  const block = Buffer.alloc(65_536);
-  const more = () => {
-    while (sent < total) {
-      sent += block.length;
-      if (!caller.socket.write(block)) return void caller.socket.once("drain", more);
-    }
-  };
-  more();
-  for (let before = -1; before !== sent;) {
-    before = sent;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-  truthy(sent < total / 2, `${sent} of ${total} bytes were taken for an upstream that reads nothing`);
-  go();
-  await caller.until(/done$/);
-});
+
+  Deno.test(`ProxyCore holds an upstream back over ${how} while its visitor reads nothing, and goes on afterwards`, async () => {
+    const total = 64 * 1024 * 1024;
+    let written = 0;
+    await using upstream = await startRawUpstream((socket) => {
+      socket.once("data", () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`);
+        const block = Buffer.alloc(65_536);
+        const more = () => {
+          while (written < total) {
+            written += block.length;
+            if (!socket.write(block)) return void socket.once("drain", more);
+          }
+        };
+        more();
+      });
+    });
+    await using proxy = await startSecureCore(upstream.address);
+    await using relay = await startRelay(secure ? proxy.https : proxy.http);
+    using caller = await (secure ? call(relay.port, { serverName: "a" }) : call(relay.port));
+    let received = 0;
+    const { promise: all, resolve } = Promise.withResolvers<void>();
+    caller.socket.removeAllListeners("data");
+    caller.socket.on("data", (bytes: Buffer) => (received += bytes.length) >= total && resolve());
+    relay.hold();
+    caller.send(KEEP);
+    await still(() => written);
+    truthy(written < total / 2, `${written} of ${total} bytes were taken for a visitor that reads nothing`);
+    relay.release();
+    await all;
+  });
+
+  Deno.test(`ProxyCore answers no more over ${how} than its visitor takes, and goes on afterwards`, async () => {
+    const count = 10_000;
+    const content = "x".repeat(10_000);
+    await using upstream = await startUpstream(() => ok(content));
+    await using proxy = await startSecureCore(upstream.address);
+    await using relay = await startRelay(secure ? proxy.https : proxy.http);
+    using caller = await (secure ? call(relay.port, { serverName: "a" }) : call(relay.port));
+    relay.hold();
+    // Half of them are the proxy's own to answer
+    caller.send((KEEP + KEEP.replace("Host: a", "Host: unknown")).repeat(count / 2));
+    await still(() => upstream.heads.length);
+    truthy(upstream.heads.length < count / 4, `${upstream.heads.length} were answered to a visitor that reads nothing`);
+    relay.release();
+    caller.send(KEEP.replace("Host: a", "Host: a\r\nConnection: close"));
+    const text = await caller.ended();
+    equal(text.split("HTTP/1.1 200 ").length - 1, count / 2 + 1);
+    equal(text.split("HTTP/1.1 404 ").length - 1, count / 2);
+  });
+
+  Deno.test(`ProxyCore waits over ${how} for a visitor that takes the end of its response slowly`, async () => {
+    const total = 10 * 1024 * 1024;
+    await using upstream = await startUpstream(() => ok("x".repeat(total)));
+    await using proxy = await startSecureCore(upstream.address, { keepAliveMs: 50 });
+    await using relay = await startRelay(secure ? proxy.https : proxy.http);
+    using caller = await (secure ? call(relay.port, { serverName: "a" }) : call(relay.port));
+    let received = 0;
+    const { promise: all, resolve, reject } = Promise.withResolvers<void>();
+    caller.socket.removeAllListeners("data");
+    caller.socket.on("data", (bytes: Buffer) => (received += bytes.length) > total && resolve());
+    caller.socket.on("end", () => reject(new Error(`it was cut off after ${received} of ${total} bytes`)));
+    relay.slow(10);
+    caller.send(KEEP);
+    await all;
+  });
+}
 
 Deno.test("ProxyCore gives up on a visitor that takes nothing of its response", async () => {
   const { promise: gone, resolve } = Promise.withResolvers<void>();
