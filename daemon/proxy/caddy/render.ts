@@ -5,6 +5,7 @@
  */
 import type { Plan, PlannedSite } from "../program/driver.ts";
 import { hostPort } from "../program/ports.ts";
+import { DROPPED_FIELDS, OWN_FIELDS, withUnderscores } from "../program/visitor_fields.ts";
 
 /** What depends on the Caddy at hand. */
 export interface CaddyFacts {
@@ -60,6 +61,7 @@ export function caddyConfig(plan: Plan, facts: CaddyFacts): Record<string, unkno
                 handle: [{ handler: "reverse_proxy", upstreams: [{ dial: hostPort(challenges) }] }],
                 terminal: true,
               },
+              ...VISITOR,
               ...inOrder(plan.sites).map((site) => route(site, plainHandlers(site, plan, facts))),
               NOT_FOUND,
             ],
@@ -75,7 +77,9 @@ export function caddyConfig(plan: Plan, facts: CaddyFacts): Record<string, unkno
                 match: { sni: [domain] },
                 certificate_selection: { any_tag: [certificate!.tag] },
               })),
-            routes: [...secure.map((site) => route(site, secureHandlers(site, facts))), NOT_FOUND],
+            // A host is not served under another host's certificate (RFC 9110 §7.4)
+            strict_sni_host: true,
+            routes: [...VISITOR, ...secure.map((site) => route(site, secureHandlers(site, facts))), NOT_FOUND],
           },
         },
       },
@@ -91,6 +95,25 @@ export function caddyConfig(plan: Plan, facts: CaddyFacts): Record<string, unkno
     },
   };
 }
+
+/** What is done to every request before a route is looked for. */
+const VISITOR = [
+  {
+    handle: [{
+      handler: "headers",
+      request: {
+        // What visitors claim about themselves; the proxy writes X-Forwarded-For and its kin itself
+        delete: [...DROPPED_FIELDS, ...[...DROPPED_FIELDS, ...OWN_FIELDS].flatMap(withUnderscores)],
+        set: { "X-Real-IP": ["{http.request.remote.host}"] },
+      },
+    }],
+  },
+  {
+    // Any other protocol than WebSocket would be a tunnel past this proxy
+    match: [{ not: [{ header_regexp: { Upgrade: { pattern: "(?i)^(websocket)?$" } } }] }],
+    handle: [{ handler: "headers", request: { delete: ["Upgrade"] } }],
+  },
+];
 
 const NOT_FOUND = { handle: [{ handler: "static_response", status_code: 404, body: "404 not found\n" }] };
 
@@ -123,6 +146,7 @@ function answering({ upstreams }: PlannedSite, { closesStreamsLate }: CaddyFacts
   return {
     handler: "reverse_proxy",
     upstreams: upstreams.map((upstream) => ({ dial: hostPort(upstream) })),
+    transport: { protocol: "http", dial_timeout: "5s", response_header_timeout: "60s" },
     ...(upstreams.length < 2 ? {} : {
       load_balancing: { selection_policy: { policy: "round_robin" }, try_duration: "2s", try_interval: "20ms" },
       health_checks: { passive: { fail_duration: "5s" } },

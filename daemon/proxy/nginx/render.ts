@@ -6,6 +6,7 @@
 import type { Address } from "../backend.ts";
 import type { Plan, PlannedSite } from "../program/driver.ts";
 import { hostPort } from "../program/ports.ts";
+import { DROPPED_FIELDS } from "../program/visitor_fields.ts";
 
 /** What depends on the nginx at hand. */
 export interface NginxFacts {
@@ -30,6 +31,9 @@ function upstreamName({ id }: PlannedSite): string {
   const cut = id.lastIndexOf("-");
   return `${id.slice(cut + 1)}-${id.slice(0, cut)}`;
 }
+
+/** What nginx would pass on: claims of visitors, and what concerns one connection alone (RFC 9110 §7.6.1). */
+const HIDDEN = [...DROPPED_FIELDS, "HTTP2-Settings", "Proxy-Authorization", "Proxy-Connection", "TE"];
 
 /** The main file. Paths in it are relative to its folder, and temporary ones to the prefix, which is the same. */
 export function mainFile({ sites, http, https, challenges }: Plan, facts: NginxFacts): string {
@@ -73,18 +77,31 @@ http {
   proxy_redirect off;
   proxy_http_version 1.1;
 
-  map $http_upgrade $helyos_connection {
-    default upgrade;
-    "" "";
+  # Any other protocol would be a tunnel past this proxy
+  map $http_upgrade $helyos_upgrade {
+    default "";
+    ~*^websocket$ websocket;
+  }
+  map $helyos_upgrade $helyos_connection {
+    default "";
+    websocket upgrade;
+  }
+  # A target that names its host wins over Host (RFC 9112, section 3.2.2)
+  map "$host $http_host" $helyos_host {
+    default $host;
+    "~*^([^ ]+) \\1\\.?(:[0-9]*)?$" $http_host;
   }
   # What visitors claim about themselves is replaced
-  proxy_set_header Host $http_host;
+  proxy_headers_hash_max_size 2048;
+  proxy_headers_hash_bucket_size 128;
+  proxy_set_header Host $helyos_host;
   proxy_set_header X-Real-IP $remote_addr;
   proxy_set_header X-Forwarded-For $remote_addr;
-  proxy_set_header X-Forwarded-Host $http_host;
+  proxy_set_header X-Forwarded-Host $helyos_host;
   proxy_set_header X-Forwarded-Proto $scheme;
-  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Upgrade $helyos_upgrade;
   proxy_set_header Connection $helyos_connection;
+${HIDDEN.map((name) => `  proxy_set_header ${name} "";`).join("\n")}
 
   upstream helyos_challenges {
     server ${hostPort(challenges)};
@@ -109,6 +126,7 @@ http {
     ${secureListen(https, facts, ` default_server${bothFamilies(https)}`)}
     server_name _;
     ssl_reject_handshake on;
+    return 421 "421 misdirected request\\n";
   }
 
   include sites/*.conf;
@@ -128,7 +146,8 @@ export function siteText(site: PlannedSite, { http, https }: Plan, facts: Pick<N
   const { domain, certificate, upstreams } = site;
   const upstream = upstreamName(site);
   // A wildcard of nginx covers any number of labels, ours covers one
-  const name = domain.startsWith("*.") ? `~^[a-z0-9_-]+\\.${domain.slice(2).replaceAll(".", "\\.")}$` : domain;
+  const pattern = domain.replaceAll(".", "\\.").replace("*", "[a-z0-9_-]+");
+  const name = domain.startsWith("*.") ? `~^${pattern}$` : domain;
   const answer = upstreams.length === 0
     ? `    return 503 "503 nothing answers here yet\\n";`
     : `    proxy_pass http://${upstream};`;
@@ -155,6 +174,10 @@ ${certificate !== undefined && site.redirectToHttps ? `    return 308 https://$h
   server_name ${name};
   ssl_certificate certs/${certificate.tag}.crt;
   ssl_certificate_key certs/${certificate.tag}.key;
+  # A host is not served under another host's certificate (RFC 9110, section 7.4)
+  if ($ssl_server_name !~* "^${pattern}\\.?$") {
+    return 421 "421 misdirected request\\n";
+  }
 ${hsts}  location / {
 ${answer}
   }

@@ -6,6 +6,7 @@
 import type { Address } from "../backend.ts";
 import type { Plan, PlannedSite } from "../program/driver.ts";
 import { hostPort } from "../program/ports.ts";
+import { DROPPED_FIELDS, OWN_FIELDS, withUnderscores } from "../program/visitor_fields.ts";
 
 /** Where we ask Traefik what it has taken over: a router that answers only who knows the secret. */
 export interface Control {
@@ -16,6 +17,9 @@ export interface Control {
 
 /** The header that carries the secret. */
 export const CONTROL_HEADER = "X-Helyos-Control";
+
+/** What is done to every request. */
+const VISITOR = "helyos-visitor";
 
 /** Flags that take effect at a start alone. */
 export function staticArgs(
@@ -39,20 +43,24 @@ export function staticArgs(
       `--entryPoints.${name}.address=${hostPort(address)}`,
       // A minute, the default, would cut every longer upload
       `--entryPoints.${name}.transport.respondingTimeouts.readTimeout=600s`,
+      `--entryPoints.${name}.http.middlewares=${VISITOR}@file`,
       `--entryPoints.${name}.transport.lifeCycle.graceTimeOut=2s`,
     );
   }
   return args;
 }
 
-/** The names of a site's routers, for plain HTTP and HTTPS. */
-export function routerNames({ id }: Pick<PlannedSite, "id">): readonly [string, string] {
-  return [`helyos-${id}`, `helyos-${id}-tls`];
+/** The names of a site's routers: for plain HTTP and HTTPS, and for WebSocket over each. */
+export function routerNames({ id }: Pick<PlannedSite, "id">): readonly [string, string, string, string] {
+  return [`helyos-${id}`, `helyos-${id}-tls`, `helyos-${id}-ws`, `helyos-${id}-tls-ws`];
 }
 
 const CHALLENGE_PRIORITY = 1_000_000;
 const EXACT_PRIORITY = 20_000;
 const WILDCARD_PRIORITY = 10_000;
+const WEBSOCKET = "HeaderRegexp(`Upgrade`, `(?i)^websocket$`)";
+/** Traefik writes these anew itself. */
+const TRAEFIK_FIELDS: readonly string[] = ["X-Forwarded-Port", "X-Forwarded-Server"];
 
 /** The file that Traefik watches. JSON is YAML, and escapes everything. */
 export function dynamicFile({ sites, https, challenges }: Plan, { router, secret }: Control): string {
@@ -70,7 +78,15 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
     },
   };
   const services: Record<string, unknown> = { "helyos-acme": balancer([challenges]) };
+  const claims = [
+    ...DROPPED_FIELDS.filter((name) => !TRAEFIK_FIELDS.includes(name)),
+    ...[...DROPPED_FIELDS, ...OWN_FIELDS].flatMap(withUnderscores),
+  ];
   const middlewares: Record<string, unknown> = {
+    // What visitors claim about themselves
+    [VISITOR]: { headers: { customRequestHeaders: Object.fromEntries(claims.map((name) => [name, ""])) } },
+    // Any other protocol than WebSocket, which has a router of its own, would be a tunnel past this proxy
+    "helyos-no-upgrade": { headers: { customRequestHeaders: { Upgrade: "" } } },
     // RFC 9110 §15.4.9; Traefik answers GET with 301 and every other method with 308
     "helyos-https": {
       redirectScheme: {
@@ -82,7 +98,7 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
   };
   const certificates = new Map<string, { certFile: string; keyFile: string }>();
   for (const site of sites) {
-    const [plain, secure] = routerNames(site);
+    const [plain, secure, plainSocket, secureSocket] = routerNames(site);
     const wildcard = site.domain.startsWith("*.");
     const rule = wildcard
       ? `HostRegexp(\`^[a-z0-9_-]+\\.${site.domain.slice(2).replaceAll(".", "\\.")}$\`)`
@@ -95,8 +111,23 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
     for (const name of retry) {
       middlewares[name] = { retry: { attempts: site.upstreams.length, initialInterval: "20ms" } };
     }
+    const answer = (
+      names: readonly [string, string],
+      router: { readonly entryPoints: string[]; tls?: unknown },
+      middlewares: readonly string[],
+    ) => {
+      routers[names[0]] = { ...router, rule, priority, service, middlewares: ["helyos-no-upgrade", ...middlewares] };
+      if (site.upstreams.length === 0) return;
+      routers[names[1]] = {
+        ...router,
+        rule: `${WEBSOCKET} && ${rule}`,
+        priority: priority + 1,
+        service,
+        ...some("middlewares", middlewares),
+      };
+    };
     if (site.certificate === undefined || !site.redirectToHttps) {
-      routers[plain] = { entryPoints: ["web"], rule, priority, service, ...some("middlewares", retry) };
+      answer([plain, plainSocket], { entryPoints: ["web"] }, retry);
     } else {
       routers[plain] = {
         entryPoints: ["web"],
@@ -111,18 +142,16 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
     certificates.set(tag, { certFile, keyFile });
     const hsts = site.hstsSeconds === undefined ? [] : [`helyos-${site.id}-hsts`];
     for (const name of hsts) middlewares[name] = { headers: { stsSeconds: site.hstsSeconds } };
-    routers[secure] = {
-      entryPoints: ["websecure"],
-      rule,
-      priority,
-      service,
-      ...some("middlewares", [...hsts, ...retry]),
-      tls: {},
-    };
+    answer([secure, secureSocket], { entryPoints: ["websecure"], tls: {} }, [...hsts, ...retry]);
   }
   const text = JSON.stringify(
     {
-      http: { routers, services, middlewares },
+      http: {
+        routers,
+        services,
+        middlewares,
+        serversTransports: { helyos: { forwardingTimeouts: { dialTimeout: "5s", responseHeaderTimeout: "60s" } } },
+      },
       tls: {
         // Without this, names nobody asked for get Traefik's own certificate
         options: { default: { sniStrict: true, minVersion: "VersionTLS12" } },
@@ -138,7 +167,8 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
 }
 
 function balancer(upstreams: readonly Address[]): unknown {
-  return { loadBalancer: { servers: upstreams.map((upstream) => ({ url: `http://${hostPort(upstream)}` })) } };
+  const servers = upstreams.map((upstream) => ({ url: `http://${hostPort(upstream)}` }));
+  return { loadBalancer: { serversTransport: "helyos", servers } };
 }
 
 function some(name: string, values: readonly string[]): Record<string, readonly string[]> {

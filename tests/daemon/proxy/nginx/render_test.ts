@@ -26,6 +26,10 @@ server {
   server_name ~^[a-z0-9_-]+\.b\.io$;
   ssl_certificate certs/b-2.crt;
   ssl_certificate_key certs/b-2.key;
+  # A host is not served under another host's certificate (RFC 9110, section 7.4)
+  if ($ssl_server_name !~* "^[a-z0-9_-]+\.b\.io\.?$") {
+    return 421 "421 misdirected request\n";
+  }
   add_header Strict-Transport-Security "max-age=60" always;
   location / {
     proxy_pass http://1-wildcard.b.io;
@@ -68,4 +72,5 @@ Deno.test("mainFile() refuses strangers' handshakes and takes both families on :
     /listen \[::\]:443 ssl http2 default_server ipv6only=off;\n\s+server_name _;\n\s+ssl_reject_handshake on;/,
   );
   match(text, /listen 0\.0\.0\.0:80 default_server;/);
+  match(text, /proxy_set_header X-Forwarded-User "";/);
 });

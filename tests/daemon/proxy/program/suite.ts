@@ -20,9 +20,29 @@ import {
 } from "../../../../daemon/proxy/backend.ts";
 import { openProgramProxy, type ProgramName } from "../../../../daemon/proxy/program/open.ts";
 import { run, temporaryFolder } from "../../../support/process.ts";
+import { ok as reply, say, startUpstream as startRaw } from "../embedded/support.ts";
 import { findTool, lacking } from "../../../support/tools.ts";
 
 const TOKEN = "a-token";
+
+/** What programs behind a proxy believe, and visitors therefore say. */
+const FORGED = [
+  "Forwarded",
+  "X-Real-IP",
+  "X_Real_IP",
+  "X-Forwarded-For",
+  "X_Forwarded_For",
+  "X_Forwarded-For",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Prefix",
+  "X-Forwarded-Proto",
+  "X_Forwarded_Proto",
+  "X-Forwarded-Scheme",
+  "X-Forwarded-Server",
+  "X-Forwarded-Uri",
+  "X-Forwarded-User",
+] as const;
 
 /** A server that says who it is and what it was asked. */
 export interface Upstream extends AsyncDisposable {
@@ -364,6 +384,46 @@ export function proxySuite(name: ProgramName): void {
     deepEqual(await names(), ["one", "two"]);
     await two[Symbol.asyncDispose]();
     deepEqual(await names(), ["one"]);
+  });
+
+  test("what visitors say of themselves, of the host or of another protocol never reaches an upstream", async ({ proxy, desired }) => {
+    await using app = await startRaw(() => reply("hello"));
+    const [a, b] = [await certificateFor("a.test"), await certificateFor("b.test")];
+    await proxy.apply(
+      desired([
+        secure("a.test", a, app.address),
+        secure("b.test", b, app.address),
+        plain("one.test", app.address),
+        plain("two.test", app.address),
+      ], [a, b]),
+    );
+    const { http, https } = proxy.status();
+    const forged = FORGED.map((field) => `${field}: 6.6.6.6\r\n`).join("");
+    await say(http!.port, `GET / HTTP/1.1\r\nHost: one.test\r\n${forged}Via: 1.0 cache\r\nConnection: close\r\n\r\n`);
+    const [head] = app.heads.splice(0);
+    equal(/^.*6\.6\.6\.6.*$/m.exec(head!)?.[0], undefined);
+    match(head!, /^x-forwarded-for: 127\.0\.0\.1\r$/im);
+    match(head!, /^x-real-ip: 127\.0\.0\.1\r$/im);
+    match(head!, /^via: .*1\.0 cache/im);
+
+    // RFC 9112 §3.2.2: a target that names its host wins
+    await say(http!.port, "GET http://one.test/ HTTP/1.1\r\nHost: two.test\r\nConnection: close\r\n\r\n");
+    match(app.heads.splice(0)[0]!, /^host: one\.test\r$/im);
+
+    // A tunnel past this proxy would carry requests that it never sees
+    await say(
+      http!.port,
+      "GET / HTTP/1.1\r\nHost: one.test\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
+    );
+    equal(/^(upgrade|http2-settings):.*$/im.exec(app.heads.splice(0)[0]!)?.[0], undefined);
+
+    // RFC 9110 §7.4; Traefik does not tell
+    const misdirected = (host: string) =>
+      say(https!.port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, { serverName: "a.test" });
+    match(await misdirected("b.test"), name === "traefik" ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 421 /);
+    match(await misdirected("one.test"), /^HTTP\/1\.1 4(04|21) /);
+    match(await misdirected("stranger.test"), /^HTTP\/1\.1 4(04|21) /);
+    match(await misdirected("A.test:443"), /^HTTP\/1\.1 200 /);
   });
 
   test("WebSockets pass, and outlive changes elsewhere", async ({ proxy, desired }) => {
