@@ -104,7 +104,8 @@ for (const backend of ["traefik", "caddy", "nginx"] as const) {
       await add(site, "plain.example.com", "--upstream", upstream.address);
       await add(site, "empty.example.com");
       await until("HTTPS", site, async () => (await site.curl("https://api.example.com/")).code === 0);
-      equal((await site.curl("https://api.example.com/")).stdout, "api.example.com https 200");
+      const first = await site.curl("https://api.example.com/");
+      equal(first.stdout, "api.example.com https 200", first.stderr + site.daemon.log());
       match((await site.curl("http://api.example.com/a?b", "-o", "-")).stdout, / 30[18]$/);
       equal((await site.curl("http://plain.example.com/")).stdout, "plain.example.com http 200");
       // Added last: a busy nginx may still be on its way to it
