@@ -89,6 +89,8 @@ export async function writeNew(path: string, content: string | Uint8Array, mode:
   await orExplain(`cannot write ${path}`, async () => {
     await remove(path);
     using file = await Deno.open(path, { write: true, createNew: true, mode });
+    // A strict umask takes away what everybody may read: the registry would be closed to those who read it before.
+    if ((mode & 0o077) !== 0) await Deno.chmod(path, mode);
     let bytes = typeof content === "string" ? encoder.encode(content) : content;
     while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
     await file.sync();
@@ -100,13 +102,24 @@ export async function writeNew(path: string, content: string | Uint8Array, mode:
  *
  * @param path The file.
  * @param content What stands in it from now on.
- * @param mode Its permissions.
- * @throws {CliError} If that fails; the old file stays.
+ * @param like Its permissions, or a file whose permissions and owner it gets.
+ * @throws {CliError} If that fails; the old file stays, and nothing beside it.
  */
-export async function replaceFile(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  like: number | Pick<Deno.FileInfo, "mode" | "uid" | "gid">,
+): Promise<void> {
   const beside = `${path}.tmp`;
-  await writeNew(beside, content, mode);
-  await orExplain(`cannot write ${path}`, () => Deno.rename(beside, path));
+  try {
+    await writeNew(beside, content, typeof like === "number" ? like : (like.mode ?? PUBLIC) & 0o777);
+    // Root gives it back to whom it belongs; others own what they write anyhow.
+    if (typeof like !== "number") await Deno.chown(beside, like.uid, like.gid).catch(() => {});
+    await orExplain(`cannot write ${path}`, () => Deno.rename(beside, path));
+  } catch (error) {
+    await remove(beside).catch(() => {});
+    throw error;
+  }
 }
 
 /**

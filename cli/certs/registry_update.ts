@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isAlias, isMap, isScalar, type Pair, parseDocument, type YAMLMap } from "yaml";
 import { isDeepStrictEqual } from "node:util";
 import { CliError } from "../failure.ts";
-import { fileInfo, PUBLIC, replaceFile } from "./files.ts";
+import { fileInfo, PUBLIC, readText, replaceFile } from "./files.ts";
 import type { Registry, Service } from "./registry.ts";
 
 /** The three fields, in the order they are added. */
@@ -55,23 +55,89 @@ function withinRepository(
   return foreign.some((folder) => path === folder || path.startsWith(`${folder}/`)) ? undefined : path;
 }
 
+/** What is to stand in the registry, by service. */
+export type PathChanges = ReadonlyMap<string, Partial<ServicePaths>>;
+
+type Change = readonly [service: string, fields: Partial<ServicePaths>];
+
 /**
  * Writes paths into a registry's text.
  *
  * @param text The YAML.
  * @param changes The fields, by service.
- * @returns The YAML with these fields so.
- * @throws {CliError} If a service is not a map.
+ * @returns The YAML with these fields so, and the services that could not be written without changing anything else: those that share
+ * their map with others through an anchor.
  */
-export function withPaths(text: string, changes: ReadonlyMap<string, Partial<ServicePaths>>): string {
-  let changed = text;
-  for (const [service, fields] of changes) {
-    for (const key of PATH_FIELDS) {
-      const value = fields[key];
-      if (value !== undefined) changed = withField(changed, service, { key, value });
-    }
+export function withPaths(text: string, changes: PathChanges): { text: string; refused: readonly string[] } {
+  let written = text;
+  let left: Change[] = [...changes];
+  // Who takes fields from another service through a merge must have its own before that one gets them: so once more, while it helps.
+  for (let before = Infinity; left.length > 0 && left.length < before;) {
+    before = left.length;
+    const refused: Change[] = [];
+    written = writeMany(written, left, refused);
+    left = refused;
   }
-  return changed;
+  return { text: written, refused: left.map(([service]) => service) };
+}
+
+/** All at once, as large registries are slow to read; when that changes more than it should, by halves to find who is to blame. */
+function writeMany(text: string, changes: readonly Change[], refused: Change[]): string {
+  const written = write(text, changes);
+  if (written !== undefined) return written;
+  if (changes.length === 1) {
+    refused.push(...changes);
+    return text;
+  }
+  const half = Math.ceil(changes.length / 2);
+  return writeMany(writeMany(text, changes.slice(0, half), refused), changes.slice(half), refused);
+}
+
+interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+/** The text with these fields so; undefined if it would say anything else besides. */
+function write(text: string, changes: readonly Change[]): string | undefined {
+  const document = parseDocument(text, { merge: true });
+  const before = document.toJS() as { readonly services: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
+  const services = { ...before.services };
+  const edits: Edit[] = [];
+  for (const [service, fields] of changes) {
+    const missing = PATH_FIELDS.flatMap((key) => {
+      const value = fields[key];
+      return value === undefined || before.services[service]?.[key] === value ? [] : [{ key, value }];
+    });
+    if (missing.length === 0) continue;
+    const map = serviceMap(document, service);
+    const own = map && editsFor(text, map, missing);
+    if (own === undefined) return undefined;
+    edits.push(...own);
+    services[service] = { ...before.services[service], ...fields };
+  }
+  if (edits.length === 0) return text;
+  const written = applied(text, edits);
+  const after = parseDocument(written, { merge: true });
+  return after.errors.length === 0 && isDeepStrictEqual(after.toJS(), { ...before, services }) ? written : undefined;
+}
+
+function serviceMap(document: Document, name: string): YAMLMap | undefined {
+  const services = document.get("services");
+  const found = isMap(services)
+    ? services.items.find(({ key }) => isScalar(key) && String(key.value) === name)
+    : undefined;
+  return isMap(found?.value) ? found.value : undefined;
+}
+
+function applied(text: string, edits: readonly Edit[]): string {
+  let [written, at] = ["", 0];
+  for (const edit of edits.toSorted((a, b) => a.from - b.from)) {
+    written += text.slice(at, edit.from) + edit.text;
+    at = edit.to;
+  }
+  return written + text.slice(at);
 }
 
 interface Field {
@@ -79,45 +145,67 @@ interface Field {
   readonly value: string;
 }
 
-function withField(text: string, service: string, field: Field): string {
-  const document = parseDocument(text, { merge: true });
-  const path = ["services", service, field.key];
-  if (document.getIn(path) === field.value) return text;
-  const map = document.getIn(["services", service]);
-  if (!isMap(map)) throw new CliError(`service '${service}' is not a map in the registry`, { code: "bad_registry" });
-  const spliced = splice(text, map, field);
-  document.setIn(path, field.value);
-  // The splice is trusted when it says the same as the model; else the model is written, which keeps comments and order, too.
-  if (spliced !== undefined && saysTheSame(spliced, document.toJS())) return spliced;
-  return document.toString({ lineWidth: 0 });
-}
-
-function saysTheSame(text: string, wanted: unknown): boolean {
-  const document = parseDocument(text, { merge: true });
-  return document.errors.length === 0 && isDeepStrictEqual(document.toJS(), wanted);
-}
-
-/** The text with the value in its place, or a line more below the map's last. */
-function splice(text: string, map: YAMLMap, { key, value }: Field): string | undefined {
-  const written = /^\/[A-Za-z0-9_./-]*$/.test(value) ? value : JSON.stringify(value);
+/** Values in their places, and below the map's last line those that have none yet. Whether that says what it should is judged after. */
+function editsFor(text: string, map: YAMLMap, fields: readonly Field[]): Edit[] | undefined {
   const items = map.items as Pair[];
-  const present = items.find((item) => isScalar(item.key) && item.key.value === key);
-  if (present !== undefined) {
-    const { value: node } = present;
-    if (!isScalar(node) || !node.range || node.range[0] === node.range[1]) return undefined;
-    return text.slice(0, node.range[0]) + written + text.slice(node.range[1]);
+  const edits: Edit[] = [];
+  const added: Field[] = [];
+  for (const field of fields) {
+    const present = items.find(({ key }) => isScalar(key) && key.value === field.key);
+    if (present === undefined) {
+      added.push(field);
+      continue;
+    }
+    const place = placeOf(text, present);
+    if (place === undefined) return undefined;
+    edits.push({ from: place[0], to: place[1], text: (place[0] === place[1] ? " " : "") + written(field.value) });
   }
-  const last = items.at(-1);
-  if (map.flow || last === undefined || !isScalar(last.key) || !last.key.range) return undefined;
+  if (added.length === 0) return edits;
+  const addition = map.flow ? inFlow(map, added) : inBlock(text, map, added);
+  return addition && [...edits, addition];
+}
+
+function written(value: string): string {
+  return /^\/[A-Za-z0-9_./-]*$/.test(value) ? value : JSON.stringify(value);
+}
+
+/** Where a value stands; behind the colon when nothing does. */
+function placeOf(text: string, { key, value }: Pair): readonly [from: number, to: number] | undefined {
+  if ((isScalar(value) || isAlias(value)) && value.range && value.range[0] < value.range[1]) {
+    return [value.range[0], value.range[1]];
+  }
+  const colon = isScalar(key) && key.range ? /^ *:/.exec(text.slice(key.range[1])) : null;
+  if (colon === null) return undefined;
+  const at = (key as { range: [number, number, number] }).range[1] + colon[0].length;
+  return [at, at];
+}
+
+function endOf({ key, value }: Pair): number | undefined {
+  const [keyRange, valueRange] = [key, value].map((node) =>
+    (node as { range?: [number, number, number] } | null)?.range
+  );
+  return valueRange?.[1] ?? keyRange?.[1];
+}
+
+function inFlow(map: YAMLMap, fields: readonly Field[]): Edit | undefined {
+  const words = fields.map(({ key, value }) => `${key}: ${written(value)}`).join(", ");
+  const last = (map.items as Pair[]).at(-1);
+  const at = last === undefined ? map.range && map.range[0] + 1 : endOf(last);
+  return typeof at === "number" ? { from: at, to: at, text: last === undefined ? words : `, ${words}` } : undefined;
+}
+
+function inBlock(text: string, map: YAMLMap, fields: readonly Field[]): Edit | undefined {
+  const last = (map.items as Pair[]).at(-1);
+  const end = last && endOf(last);
+  if (last === undefined || end === undefined || !isScalar(last.key) || !last.key.range) return undefined;
   const keyAt = last.key.range[0];
-  const indent = text.slice(text.lastIndexOf("\n", keyAt - 1) + 1, keyAt);
-  if (!/^ *$/.test(indent)) return undefined;
-  const node = last.value as { range?: [number, number, number] | null } | null;
-  const end = node?.range?.[1] ?? last.key.range[1];
+  const indent = " ".repeat(keyAt - text.lastIndexOf("\n", keyAt - 1) - 1);
+  const lineBreak = text.includes("\r\n") ? "\r\n" : "\n";
+  const lines = fields.map(({ key, value }) => `${indent}${key}: ${written(value)}`);
   const lineEnd = text[end - 1] === "\n" ? end - 1 : text.indexOf("\n", end);
-  const line = `${indent}${key}: ${written}`;
-  if (lineEnd < 0) return `${text}\n${line}\n`;
-  return `${text.slice(0, lineEnd)}\n${line}${text.slice(lineEnd)}`;
+  if (lineEnd < 0) return { from: text.length, to: text.length, text: ["", ...lines, ""].join(lineBreak) };
+  const at = text[lineEnd - 1] === "\r" ? lineEnd - 1 : lineEnd;
+  return { from: at, to: at, text: ["", ...lines].join(lineBreak) };
 }
 
 /**
@@ -125,7 +213,7 @@ function splice(text: string, map: YAMLMap, { key, value }: Field): string | und
  *
  * @param registry The registry as it was read.
  * @param text Its new text.
- * @throws {CliError} If it cannot be written, or is a link, which would be replaced by a file.
+ * @throws {CliError} If it cannot be written, is a link, which would be replaced by a file, or is no longer what was read.
  */
 export async function saveRegistry(registry: Registry, text: string): Promise<void> {
   const info = await fileInfo(registry.path);
@@ -135,5 +223,11 @@ export async function saveRegistry(registry: Registry, text: string): Promise<vo
       hint: "Nothing was changed. Set HELYOS_REGISTRY to the file it leads to",
     });
   }
-  await replaceFile(registry.path, text, (info?.mode ?? PUBLIC) & 0o777);
+  if (await readText(registry.path) !== registry.text) {
+    throw new CliError(`${registry.path} was changed by somebody else meanwhile`, {
+      code: "changed",
+      hint: "Nothing was changed; try again",
+    });
+  }
+  await replaceFile(registry.path, text, info ?? PUBLIC);
 }

@@ -2,7 +2,7 @@
  * Story: the local half of `helyos certs`, as an operator runs it: many at once, killed in the middle, and the certificates used.
  */
 import { deepEqual, equal, notEqual, rejects } from "node:assert/strict";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ async function certs(line: string, options: RunOptions): Promise<string> {
 }
 
 async function registryOf(home: string, names: readonly string[]): Promise<void> {
-  const services = names.map((name) => `  ${name}: {current_host: here}\n`).join("");
+  const services = names.map((name) => `  ${name}: {current_host: here, docker_compose: /${name}/c.yml}\n`).join("");
   await writeFile(join(home, "registry.yml"), `hosts: {here: {ip: 127.0.0.1}}\nservices:\n${services}`);
 }
 
@@ -70,6 +70,31 @@ Deno.test("certs: fifty at once get fifty numbers, and keys are closed under any
   ];
   for (const file of secrets) equal(await mode(pki(home.path, file)), 0o600, file);
   deepEqual((await pairsIn(home.path, "client")).broken, []);
+  // And what everybody may read stays so: a registry closed to its readers would be an outage.
+  equal((await under("077", "generate-server api")).code, 0);
+  equal((await under("077", "update-registry")).code, 0);
+  for (const file of ["certs/api/server-cert.pem", "../../registry.yml"]) {
+    equal(await mode(pki(home.path, file)), 0o644, file);
+  }
+  equal(await mode(pki(home.path, "certs/api/server-key.pem")), 0o600);
+});
+
+Deno.test("certs: a home that is reached through a link is a home", async () => {
+  await using folder = await temporaryFolder();
+  const [real, home] = [join(folder.path, "real"), join(folder.path, "home")];
+  await mkdir(real);
+  await symlink(real, home);
+  await registryOf(home, ["api"]);
+  const lines = [
+    "init-ca",
+    "generate api",
+    "generate-server api",
+    "update-registry",
+    "renew --all",
+    "revoke api",
+    "list",
+  ];
+  for (const line of lines) await certs(line, { home });
 });
 
 Deno.test("certs generate-all killed in the middle leaves whole pairs, and the next one works on", async () => {

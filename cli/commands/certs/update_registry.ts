@@ -31,6 +31,15 @@ function pathsFor(registry: Registry, service: string, foreign: readonly string[
   }
 }
 
+/** What two services have in common by an anchor cannot become the one's alone. */
+function shared({ service, paths }: Outcome): Outcome {
+  const lines = Object.entries(paths ?? {}).map(([key, value]) => `${key}: ${value}`);
+  const error = `it shares its fields with another service through an anchor; give it these of its own: ${
+    lines.join(", ")
+  }`;
+  return { service, error };
+}
+
 export default command({
   summary: "Write where certificates are into the registry",
   details: `
@@ -52,9 +61,12 @@ What stands there already stays, unless it is a path of this machine. Comments a
       const outcomes = registry.serviceNames.filter((name) => servers.has(name))
         .map((name) => pathsFor(registry, name, foreign));
       const changes = new Map(outcomes.flatMap(({ service, paths }) => paths ? [[service, paths] as const] : []));
-      const text = withPaths(registry.text, changes);
+      const { text, refused } = withPaths(registry.text, changes);
       if (text !== registry.text) await saveRegistry(registry, text);
-      return { outcomes, clientOnly: registry.serviceNames.filter((name) => clients.has(name) && !servers.has(name)) };
+      return {
+        outcomes: outcomes.map((outcome) => refused.includes(outcome.service) ? shared(outcome) : outcome),
+        clientOnly: registry.serviceNames.filter((name) => clients.has(name) && !servers.has(name)),
+      };
     });
     const failed = outcomes.filter(({ error }) => error !== undefined);
     const updated = outcomes.flatMap(({ service, paths }) => paths ? [{ service, ...paths }] : []);

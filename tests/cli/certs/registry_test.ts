@@ -1,9 +1,9 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { parse, parseDocument } from "yaml";
 import { parseRegistry } from "../../../cli/certs/registry.ts";
-import { withPaths } from "../../../cli/certs/registry_update.ts";
+import { saveRegistry, withPaths } from "../../../cli/certs/registry_update.ts";
 import { REGISTRY, workbench } from "./workbench.ts";
 
 const SEED = `services:
@@ -109,7 +109,8 @@ Deno.test("withPaths() changes one field in YAML of any style, and nothing else 
     "services:\n  api:\n    text: >-\n      folded\n      text\n...\n",
   ];
   for (const text of styles) {
-    const changed = withPaths(text, new Map([["api", { tls_cert: "/a b/c.pem" }]]));
+    const { text: changed, refused } = withPaths(text, new Map([["api", { tls_cert: "/a b/c.pem" }]]));
+    deepEqual(refused, [], text);
     const [before, after] = [parse(text), parse(changed)];
     equal(after.services.api.tls_cert, "/a b/c.pem", text);
     deepEqual({ ...after.services.api, tls_cert: 0 }, { ...before.services.api, tls_cert: 0 }, text);
@@ -121,6 +122,64 @@ Deno.test("withPaths() changes one field in YAML of any style, and nothing else 
       equal(changed.includes(comment), true, `${text}\n→\n${changed}`);
     }
   }
+});
+
+Deno.test("certs update-registry names who shares fields with another through an anchor, and writes the others", async () => {
+  const registry = `hosts: {a: {ip: 10.0.0.1, path: /srv}}
+common: &common {current_host: a, docker_compose: /common/c.yml}
+services:
+  twin: &twin {current_host: a, docker_compose: /twin/c.yml}
+  alias: *twin
+  base: &base {<<: *common, hostname: base.lan}
+  child: {<<: *base, hostname: child.lan}
+  1: {current_host: a, docker_compose: /one/c.yml}
+`;
+  await using bench = await workbench({ registry });
+  await bench.ok("generate-all-servers");
+  const outcome = await bench.certs("update-registry --json");
+  equal(outcome.code, 1);
+  const told = JSON.parse(outcome.stdout);
+  deepEqual(told.failed.map(({ service }: { service: string }) => service), ["twin", "alias"]);
+  match(told.failed[0].error, /anchor.*tls_cert: \/twin\/certs\/twin-cert\.pem/);
+  const text = await readFile(bench.registry, "utf8");
+  const { services } = parse(text, { merge: true });
+  deepEqual(
+    ["child", "base", "1", "twin", "alias"].map((name) => services[name].tls_cert),
+    ["/common/certs/child-cert.pem", "/common/certs/base-cert.pem", "/one/certs/1-cert.pem", undefined, undefined],
+  );
+  match(text, /alias: \*twin\n/);
+});
+
+Deno.test("withPaths() reads a large registry a few times, not once for every field", () => {
+  const names = Array.from({ length: 300 }, (_, at) => `s${at}`);
+  const text = `services:\n${names.map((name) => `  ${name}: # ${name}\n    current_host: a\n`).join("")}`;
+  const started = performance.now();
+  parseDocument(text).toJS();
+  const once = performance.now() - started;
+  const { text: written, refused } = withPaths(text, new Map(names.map((name) => [name, PATHS])));
+  const took = performance.now() - started - once;
+  deepEqual(refused, []);
+  equal(parse(written).services.s299.ca_cert, PATHS.ca_cert);
+  ok(took < 20 * once, `${Math.round(took)} ms, where reading it takes ${Math.round(once)}`);
+});
+
+Deno.test("withPaths() ends lines as the file does", () => {
+  const text = "services:\r\n  api:\r\n    hostname: a # host\r\n  web: {}";
+  equal(
+    withPaths(text, new Map([["api", PATHS]])).text,
+    text.replace(
+      "host\r\n",
+      `host\r\n${Object.entries(PATHS).map(([key, path]) => `    ${key}: ${path}\r\n`).join("")}`,
+    ),
+  );
+});
+
+Deno.test("saveRegistry() refuses to write over what somebody else changed meanwhile", async () => {
+  await using bench = await workbench({ init: false });
+  const registry = parseRegistry(REGISTRY, bench.registry);
+  await writeFile(bench.registry, `${REGISTRY}# mine\n`);
+  await rejects(() => saveRegistry(registry, "services: {}\n"), { code: "changed" });
+  equal(await readFile(bench.registry, "utf8"), `${REGISTRY}# mine\n`);
 });
 
 Deno.test("parseRegistry() keeps the order of services, numbers among them", () => {
