@@ -126,13 +126,63 @@ export async function unlockCa(
     if (!await holdsKey(ca.signing, key.publicKey)) {
       throw new CliError(`${ca.keyPath} is not the key of the CA's certificate`, {
         code: "key_mismatch",
-        hint: "Nothing was changed. Put the right file back",
+        hint: KEY_HINT,
       });
     }
     return { ca, issuer: { certificate: ca.signingPem, key } };
   } catch (cause) {
     if (!(cause instanceof PkiError)) throw cause;
-    throw new CliError(`cannot open the CA's key ${ca.keyPath}: ${cause.message}`, { code: cause.code, cause });
+    throw new CliError(`cannot open the CA's key ${ca.keyPath}: ${cause.message}`, {
+      code: cause.code,
+      hint: passphrase === undefined ? KEY_HINT : undefined,
+      cause,
+    });
+  }
+}
+
+/**
+ * Whether the file of the key that signs is what it should be, as far as that can be told without its passphrase.
+ *
+ * @param ca The CA.
+ * @returns What is wrong with it; undefined when nothing is.
+ * @throws {CliError} If it cannot be read.
+ */
+export async function keyFault(ca: Ca): Promise<string | undefined> {
+  const pem = await textOf(ca.keyPath);
+  if (isEncrypted(pem)) return undefined;
+  try {
+    const { publicKey } = await importPrivateKey(pem);
+    return await holdsKey(ca.signing, publicKey) ? undefined : `${ca.keyPath} is not the key of the CA's certificate`;
+  } catch (error) {
+    return `${ca.keyPath} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** What to do about a key that is none. */
+export const KEY_HINT = "Nothing was changed. Put the right file back, from your copy of the folder";
+
+/**
+ * Refuses to issue outside of the CA's own dates, before anything is begun.
+ *
+ * @param ca The CA.
+ * @param now The time.
+ * @throws {CliError} If it has expired, or is not valid yet.
+ */
+export function refuseExpired({ anchor, between, signing }: Ca, now: Date): void {
+  const { notBefore, notAfter } = signing;
+  if (notAfter <= now) {
+    throw new CliError(`cannot issue anything: the CA expired at ${notAfter.toISOString()}`, {
+      code: "ca_expired",
+      hint: between.length > 0 && anchor.notAfter > now
+        ? "Make a new intermediate with: helyos certs init-ca --root-key FILE"
+        : "Remove the folder ca, make a new CA with: helyos certs init-ca, and issue and deploy everything again",
+    });
+  }
+  if (notBefore > now) {
+    throw new CliError(`cannot issue anything: the CA is valid from ${notBefore.toISOString()} only`, {
+      code: "ca_not_yet_valid",
+      hint: `Is the clock of this machine right? It says ${now.toISOString()}`,
+    });
   }
 }
 

@@ -40,10 +40,16 @@ export async function signCrl(
   const { home } = signer.ca;
   const { now, lifetimeSeconds = CRL_LIFETIME_DAYS * 86_400 } = options;
   const ledger = await readLedger(home);
-  const revoked = [...revocationsOf(ledger).values()].map(({ serial, at, reason }): Revocation => (
+  const last = await currentCrl(home);
+  const known = revocationsOf(ledger);
+  const revoked = [...known.values()].map(({ serial, at, reason }): Revocation => (
     { serial, date: new Date(at), reason: reason as RevocationReason }
   ));
-  const number = Math.max(lastNumber(ledger), Number((await currentCrl(home))?.number ?? 0)) + 1;
+  // A ledger that got lost, or was put back from an older copy, gives nothing back that was taken away.
+  for (const { serial, date, reason } of last?.revoked ?? []) {
+    if (!known.has(serial)) revoked.push({ serial, date, ...(reason === undefined ? {} : { reason }) });
+  }
+  const number = Math.max(lastNumber(ledger), Number(last?.number ?? 0)) + 1;
   const nextUpdate = new Date(now.getTime() + lifetimeSeconds * 1000);
   const { pem } = await createCrl({ issuer: signer.issuer, number, revoked, nextUpdate, now }).catch((cause) => {
     if (!(cause instanceof PkiError)) throw cause;
@@ -60,10 +66,11 @@ export async function signCrl(
  * The list as it stands.
  *
  * @param home The CA's files.
+ * @param path Which list; the one that `crl` signs, when left out.
  * @returns The list; undefined when there is none that can be read.
  */
-export async function currentCrl(home: PkiHome): Promise<Crl | undefined> {
-  const pem = await readText(home.crl);
+export async function currentCrl(home: PkiHome, path: string = home.crl): Promise<Crl | undefined> {
+  const pem = await readText(path);
   try {
     return pem === undefined ? undefined : parseCrl(pem);
   } catch {

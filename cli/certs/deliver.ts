@@ -9,7 +9,7 @@ import { failure, success } from "../output/message.ts";
 import { styleOf } from "../output/style.ts";
 import { cut, visible } from "../output/text.ts";
 import { outputStyle, sayJson, sayWarning } from "../say.ts";
-import { type Ca, unlockCa } from "./ca.ts";
+import { type Ca, refuseExpired, unlockCa } from "./ca.ts";
 import { type PairType, pkiHome } from "./home.ts";
 import { type Delivery, issueAll, type LeafNames, namesFor, type Order } from "./issue.ts";
 import { DEFAULT_LIFETIME_SECONDS, type IssueOptionValues } from "./options.ts";
@@ -80,6 +80,7 @@ export async function issueAndReport(
   const { skipped = [] } = run;
   const home = pkiHome(io);
   const signer = await unlockCa(surroundings, home, { passphraseFile: options["passphrase-file"] });
+  if (run.orders.length > 0) refuseExpired(signer.ca, io.now());
   const orders = run.orders.map((order): Order => ({ ...order, names: () => order.names(signer.ca) }));
   const progress = progressOf(surroundings, { total: orders.length, tellsFailures: run.single !== true });
   for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
@@ -115,13 +116,17 @@ export async function issueAndReport(
     `${deliveries.length - failed.length} issued, ${failed.length} failed, ${skipped.length} skipped\n`,
   );
   if (failed.length === 0) return 0;
-  const names = failed.map(({ service }) => service).join(", ");
+  const names = failed.map(({ service }) => visible(service)).join(", ");
   throw new CliError(`no certificate for ${failed.length} of ${deliveries.length}: ${names}`, { code: "some_failed" });
 }
 
 /** What a delivery is to a program. */
 function factsOf(delivery: Delivery, ca: string): Record<string, unknown> {
-  if (!delivery.ok) return { service: delivery.service, type: delivery.type, error: delivery.error.message };
+  if (!delivery.ok) {
+    const { service, type, error } = delivery;
+    const { code, hint } = failureOf(delivery);
+    return { service, type, error: error.message, code, ...(hint ? { hint } : {}) };
+  }
   const { pair, certificate } = delivery;
   return {
     service: pair.service,
@@ -182,7 +187,9 @@ export function progressOf(
       const service = delivery.ok ? delivery.pair.service : delivery.service;
       if (clear !== "") io.stderr.write(clear);
       if (!delivery.ok) {
-        if (tellsFailures) io.stderr.write(failure(err, `${service}: ${delivery.error.message}`));
+        const { error } = delivery;
+        const hint = error instanceof CliError ? error.hint : undefined;
+        if (tellsFailures) io.stderr.write(failure(err, `${visible(service)}: ${error.message}`, hint));
       } else {
         const { pair, certificate } = delivery;
         const until = minute(certificate.notAfter);

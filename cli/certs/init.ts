@@ -18,7 +18,7 @@ import {
 } from "@helyos/pki";
 import { join } from "node:path";
 import { CliError } from "../failure.ts";
-import { type CaSigner, caState, openCa, partialCa } from "./ca.ts";
+import { type CaSigner, caState, KEY_HINT, keyFault, openCa, partialCa } from "./ca.ts";
 import { signCrl } from "./crl.ts";
 import { makeFolder, namesIn, orExplain, PUBLIC, SECRET, syncFolderOf, writeNew } from "./files.ts";
 import type { PkiHome } from "./home.ts";
@@ -94,7 +94,8 @@ async function present(home: PkiHome): Promise<InitResult | undefined> {
   const found = await caState(home);
   if (found.state === "partial") throw partialCa(home, found.missing);
   if (found.state === "present") {
-    await openCa(home);
+    const fault = await keyFault(await openCa(home));
+    if (fault !== undefined) throw new CliError(fault, { code: "key_mismatch", hint: KEY_HINT });
     return { created: false, intermediate: found.intermediate };
   }
   const left = await namesIn(home.ca);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { matchesName, verifyChain } from "@helyos/pki";
+import { type Certificate, matchesName, verifyChain } from "@helyos/pki";
 import { isIP } from "node:net";
 import type { Ca } from "./ca.ts";
 import type { LeafNames } from "./issue.ts";
@@ -59,17 +59,20 @@ export async function judgePair(pair: StoredPair, judges: Judges, names?: LeafNa
 /**
  * Judges a certificate by itself.
  *
- * @param pem The certificate, with what stands between it and the CA behind it.
+ * @param certificates The certificate, with what stands between it and the CA behind it; PEM, or read before.
  * @param judges By what.
  * @param purpose What it must serve for.
  * @returns What is wrong with it; undefined when nothing is.
  */
 export async function judgeCertificate(
-  pem: string,
+  certificates: string | readonly Certificate[],
   { ca, crls, now }: Judges,
   purpose: "client" | "server" | "any",
 ): Promise<Fault | undefined> {
-  const result = await verifyChain(pem, ca.between, [ca.anchorPem], {
+  const [leaf, between] = typeof certificates === "string"
+    ? [certificates, ca.between]
+    : [certificates[0]!, [...certificates.slice(1), ...ca.between]];
+  const result = await verifyChain(leaf, between, [ca.anchorPem], {
     at: now,
     purpose,
     ...(crls.length === 0 ? {} : { crls, revocation: "if-present" }),

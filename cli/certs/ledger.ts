@@ -68,7 +68,11 @@ export async function readLedger(home: PkiHome): Promise<LedgerEntry[]> {
     try {
       return JSON.parse(line) as LedgerEntry;
     } catch (cause) {
-      throw new CliError(`cannot read ${home.ledger}: line ${index + 1} is not JSON`, { code: "bad_ledger", cause });
+      throw new CliError(`cannot read ${home.ledger}: line ${index + 1} is not JSON`, {
+        code: "bad_ledger",
+        hint: "Put the file back from a copy, or take that line out; what it told of cannot be revoked by name then",
+        cause,
+      });
     }
   });
 }

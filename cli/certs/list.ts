@@ -100,7 +100,7 @@ function pairRow(pair: StoredPair, known: Known): Judged {
   const { certificate, service, type, cert: path, hasKey } = pair;
   const place = { service, type, path, hasKey };
   if (certificate !== undefined) return { ...place, ...facts(certificate, known.now), note: noteOf(pair, known) };
-  const note = pair.certPem === undefined ? "no certificate" : "unreadable";
+  const note = pair.unreadable === undefined ? "no certificate" : "unreadable";
   const nothing = {
     subject: null,
     issuer: null,

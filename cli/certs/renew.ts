@@ -36,7 +36,7 @@ export function planFor(
   const { ca, revoked, now } = known;
   const { certificate } = pair;
   if (certificate === undefined) {
-    return { action: "renew", reason: pair.certPem === undefined ? "it has no certificate" : "it cannot be read" };
+    return { action: "renew", reason: pair.unreadable === undefined ? "it has no certificate" : "it cannot be read" };
   }
   if (revoked.has(certificate.serial)) {
     return { action: "leave", reason: `it is revoked; for a new one: helyos certs ${generateWords(pair)}` };

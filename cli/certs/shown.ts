@@ -53,7 +53,6 @@ export function certificatesOf(bytes: Uint8Array, source: string): Certificate[]
  *
  * @param certificate The certificate.
  * @param source Where it was found.
- * @param now The time.
  * @returns What it says.
  */
 export function shown(certificate: Certificate, source: string): Shown {

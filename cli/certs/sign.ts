@@ -36,7 +36,9 @@ export async function readRequest(bytes: Uint8Array, path: string): Promise<Cert
   } catch (cause) {
     throw refuse(cause instanceof Error ? cause.message : String(cause), cause);
   }
-  if (!await verifyRequest(request)) throw refuse("its signature is wrong: it was changed, or its key is another");
+  if (!await verifyRequest(request)) {
+    throw refuse("its signature is wrong: it was changed, its key is another, or a key too weak to certify");
+  }
   return request;
 }
 

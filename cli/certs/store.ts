@@ -15,6 +15,7 @@
 import { type Certificate, holdsKey, importPrivateKey, parseCertificate, parseCertificates } from "@helyos/pki";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { CliError, reasonOf } from "../failure.ts";
 import {
   fileInfo,
   ifUnlocked,
@@ -37,7 +38,7 @@ export interface StoredPair extends PairPaths {
   readonly certPem?: string;
   /** The first certificate in it; undefined when that cannot be read. */
   readonly certificate?: Certificate;
-  /** Why it cannot be read. */
+  /** Why one of the two cannot be read. */
   readonly unreadable?: string;
   /** Whether the key's file is there. */
   readonly hasKey: boolean;
@@ -189,7 +190,7 @@ export async function storedServices(home: PkiHome): Promise<string[]> {
  *
  * @param home The files.
  * @returns The pairs by service, the client's first.
- * @throws {CliError} If a file cannot be read.
+ * @throws {CliError} If the folder cannot be read; a pair that cannot is one that says so.
  */
 export async function listPairs(home: PkiHome): Promise<StoredPair[]> {
   const services = await storedServices(home);
@@ -206,7 +207,6 @@ export async function listPairs(home: PkiHome): Promise<StoredPair[]> {
  * @param service Whose.
  * @param type What for.
  * @returns The pair; undefined when neither half is there.
- * @throws {CliError} If a file cannot be read.
  */
 export function readPair(home: PkiHome, service: string, type: PairType): Promise<StoredPair | undefined> {
   return readAt(home.pair(service, type));
@@ -214,10 +214,15 @@ export function readPair(home: PkiHome, service: string, type: PairType): Promis
 
 async function readAt({ service, type, folder, cert, key: keyPath }: PairPaths): Promise<StoredPair | undefined> {
   const paths: PairPaths = { service, type, folder, cert, key: keyPath };
-  const [certPem, key] = await Promise.all([readText(paths.cert), fileInfo(paths.key)]);
-  if (certPem === undefined && key === undefined) return undefined;
-  const hasKey = key !== undefined;
-  if (certPem === undefined) return { ...paths, hasKey };
+  let certPem: string | undefined;
+  let hasKey = false;
+  try {
+    hasKey = await fileInfo(paths.key) !== undefined;
+    certPem = await readText(paths.cert);
+  } catch (error) {
+    return { ...paths, hasKey, unreadable: reasonOf(error instanceof CliError ? error.cause : error) };
+  }
+  if (certPem === undefined) return hasKey ? { ...paths, hasKey } : undefined;
   try {
     return { ...paths, hasKey, certPem, certificate: firstCertificate(certPem) };
   } catch (error) {
@@ -253,7 +258,7 @@ export async function pairFault(pair: StoredPair): Promise<string | undefined> {
 const SWAP_MS = 5;
 
 async function faultOf(pair: StoredPair): Promise<string | undefined> {
-  if (pair.certPem === undefined) return `${pair.cert} is missing`;
+  if (pair.certPem === undefined && pair.unreadable === undefined) return `${pair.cert} is missing`;
   if (pair.certificate === undefined) return `${pair.cert} cannot be read: ${pair.unreadable}`;
   const keyPem = await readText(pair.key);
   if (keyPem === undefined) return `${pair.key} is missing`;

@@ -3,14 +3,15 @@
  *
  * @module
  */
+import type { Crl } from "@helyos/pki";
 import { CliError } from "../../failure.ts";
-import { type Ca, caState, openCa } from "../ca.ts";
-import { crlPems, currentCrl } from "../crl.ts";
+import { type Ca, caState, KEY_HINT, keyFault, openCa } from "../ca.ts";
+import { currentCrl } from "../crl.ts";
 import { minute, orderFor } from "../deliver.ts";
-import { fileInfo } from "../files.ts";
+import { fileInfo, readText } from "../files.ts";
 import { PAIR_TYPES, type PkiHome } from "../home.ts";
 import { judgePair, type Judges } from "../judge.ts";
-import { readLedger, revocationsOf } from "../ledger.ts";
+import { type LedgerEntry, readLedger, revocationsOf } from "../ledger.ts";
 import { isIssuedBy } from "../list.ts";
 import type { Registry } from "../registry.ts";
 import { planFor } from "../renew.ts";
@@ -74,13 +75,13 @@ export async function examine(options: DoctorOptions): Promise<{ findings: Findi
   try {
     ca = await openCa(home);
   } catch (error) {
-    findings.push({ level: "error", check: "ca", subject: home.ca, message: messageOf(error) });
+    findings.push({ level: "error", check: "ca", subject: home.ca, message: messageOf(error), ...hintOf(error) });
     return { findings, looked: 1 };
   }
-  findings.push(...caFindings(ca, now), ...await crlFindings(home, now));
+  findings.push(...caFindings(ca, now), ...await keyFindings(ca));
   const pairs = await listPairs(home);
-  const known = { ca, crls: await crlPems(home), now };
-  const revoked = revocationsOf(await readLedger(home));
+  const known = { ca, crls: await usableCrls(ca, now, findings), now };
+  const revoked = revocationsOf(await ledgerOf(home, findings));
   for (const pair of pairs) findings.push(...await pairFindings(pair, { ...known, registry, revoked }));
   if (registry === undefined) return { findings, looked: pairs.length + 1 };
   findings.push(...registryFindings(registry, pairs));
@@ -123,7 +124,8 @@ function caFindings(ca: Ca, now: Date): Finding[] {
     const at = { check: "expiry", subject, hint } as const;
     if (notAfter < now) return [{ ...at, level: "error", message: `the CA has expired on ${minute(notAfter)} UTC` }];
     if (notBefore > now) {
-      return [{ ...at, level: "error", message: `the CA is valid from ${minute(notBefore)} UTC only` }];
+      const message = `the CA is valid from ${minute(notBefore)} UTC only`;
+      return [{ ...at, level: "error", message, hint: clockHint(now) }];
     }
     // A leaf never outlives its CA: from a year before on, yearly ones become shorter.
     if (notAfter.getTime() - now.getTime() > 365 * DAY_MS) return [];
@@ -135,16 +137,59 @@ function caFindings(ca: Ca, now: Date): Finding[] {
   });
 }
 
-async function crlFindings(home: PkiHome, now: Date): Promise<Finding[]> {
-  const next = (await currentCrl(home))?.nextUpdate;
-  if (next === undefined || next > now) return [];
-  return [{
-    level: "warning",
-    check: "crl",
-    subject: home.crl,
-    message: `the revocation list ran out on ${minute(next)} UTC: whoever demands one refuses everybody`,
-    hint: "helyos certs crl, then deploy with --crl",
-  }];
+async function keyFindings(ca: Ca): Promise<Finding[]> {
+  try {
+    const message = await keyFault(ca);
+    return message === undefined ? [] : [{ level: "error", check: "ca", subject: ca.keyPath, message, hint: KEY_HINT }];
+  } catch (error) {
+    return [{ level: "error", check: "ca", subject: ca.keyPath, message: messageOf(error) }];
+  }
+}
+
+/** The lists that say anything. One that does not is a fault of its own, and none of every certificate. */
+async function usableCrls({ home, between }: Ca, now: Date, findings: Finding[]): Promise<string[]> {
+  const usable: string[] = [];
+  for (const path of between.length > 0 ? [home.crl, home.rootCrl] : [home.crl]) {
+    const add = (level: Finding["level"], message: string): void => {
+      const hint = path === home.crl
+        ? "helyos certs crl, then deploy with --crl"
+        : "helyos certs init-ca --root-key FILE";
+      findings.push({ level, check: "crl", subject: path, message, hint });
+    };
+    let crl: Crl | undefined;
+    try {
+      crl = await currentCrl(home, path);
+    } catch (error) {
+      add("error", messageOf(error));
+      continue;
+    }
+    if (crl === undefined) {
+      const there = await fileInfo(path) !== undefined;
+      add(there ? "error" : "warning", there ? "the revocation list cannot be read" : "there is no revocation list");
+    } else if (crl.nextUpdate !== undefined && crl.nextUpdate < now) {
+      const over = minute(crl.nextUpdate);
+      add("warning", `the revocation list ran out on ${over} UTC: whoever demands one refuses everybody`);
+    } else usable.push((await readText(path))!);
+  }
+  return usable;
+}
+
+async function ledgerOf(home: PkiHome, findings: Finding[]): Promise<LedgerEntry[]> {
+  const at = { check: "ca", subject: home.ledger } as const;
+  try {
+    if (await fileInfo(home.ledger) === undefined) {
+      const message = "the ledger is gone: what was issued so far and lies nowhere here can be revoked by nobody";
+      findings.push({ ...at, level: "warning", message, hint: "Put it back from your copy of the folder" });
+    }
+    return await readLedger(home);
+  } catch (error) {
+    findings.push({ ...at, level: "error", message: messageOf(error), ...hintOf(error) });
+    return [];
+  }
+}
+
+function clockHint(now: Date): string {
+  return `Is the clock of this machine right? It says ${minute(now)} UTC`;
 }
 
 async function pairFindings(
@@ -163,7 +208,11 @@ async function pairFindings(
   }
   const names = wantedNames(pair, ca, registry);
   const fault = await judgePair(pair, known, names);
-  if (fault !== undefined) return [{ level: "error", check: "pair", subject, message: fault.reason, hint }];
+  if (fault !== undefined) {
+    const early = pair.certificate !== undefined && pair.certificate.notBefore > known.now;
+    const what = early ? clockHint(known.now) : hint;
+    return [{ level: "error", check: "pair", subject, message: fault.reason, hint: what }];
+  }
   const plan = planFor(pair, known);
   if (plan.action === "keep") return [];
   return [{
@@ -244,8 +293,8 @@ async function thereFindings(
         findings.push(...await landedFindings(plan, machines!));
       } catch (error) {
         away.add(plan.machine);
-        const hint = error instanceof CliError && error.hint !== undefined ? { hint: error.hint } : {};
-        findings.push({ level: "error", check: "deployed", subject: plan.machine, message: messageOf(error), ...hint });
+        const at = { check: "deployed", subject: plan.machine } as const;
+        findings.push({ ...at, level: "error", message: messageOf(error), ...hintOf(error) });
       }
     }
     findings.push(...await servedFindings(plan, home));
@@ -294,6 +343,10 @@ async function servedFindings({ service, type, machine, sha256 }: Deployment, ho
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function hintOf(error: unknown): { readonly hint?: string } {
+  return error instanceof CliError && error.hint !== undefined ? { hint: error.hint } : {};
 }
 
 function octal(mode: number): string {

@@ -176,7 +176,7 @@ export async function deployAndReport(
     io.stdout.write(`${results.length - failed.length} deployed, ${failed.length} failed, ${skipped.length} skipped\n`);
   }
   if (failed.length === 0) return 0;
-  const names = [...new Set(failed.map(({ job }) => job.service))].join(", ");
+  const names = [...new Set(failed.map(({ job }) => visible(job.service)))].join(", ");
   throw new CliError(`could not deploy ${failed.length} of ${results.length}: ${names}`, { code: "some_failed" });
 }
 
@@ -234,7 +234,9 @@ function teller(
       if (counts) io.stderr.write("\r\x1b[K");
       const { service, type } = result.job;
       if (!result.ok) {
-        if (tellsFailures) io.stderr.write(failure(err, `${service}: ${result.error.message}`, result.error.hint));
+        if (tellsFailures) {
+          io.stderr.write(failure(err, `${visible(service)}: ${result.error.message}`, result.error.hint));
+        }
       } else {
         const { deployment, done } = result;
         const further = [done.reloaded ? "reloaded" : "", done.served ? "seen to be served" : ""].filter(Boolean);

@@ -9,6 +9,10 @@ import { CliError } from "../../failure.ts";
 import { failure, success, warning } from "../../output/message.ts";
 import { outputStyle, sayJson, sayWarning } from "../../say.ts";
 
+function things(count: number): string {
+  return `${count} ${count === 1 ? "thing" : "things"}`;
+}
+
 export default command({
   summary: "Find what is wrong with certificates, from the CA's folder to what services serve",
   details:
@@ -42,11 +46,14 @@ certs.probe whether it is served. Changes nothing. Exits with 1 when something i
         : warning(style, hint === undefined ? text : `${text}\n  hint: ${hint}`);
       io.stdout.write(lines);
     }
-    if (findings.length === 0) io.stdout.write(success(style, `${looked} things looked at, nothing is wrong`));
+    if (findings.length === 0) io.stdout.write(success(style, `${things(looked)} looked at, nothing is wrong`));
     if (errors === 0) return 0;
     const warnings = findings.length - errors;
-    throw new CliError(`${errors} things are wrong${warnings > 0 ? `, ${warnings} more may be` : ""}`, {
-      code: "sick",
-    });
+    throw new CliError(
+      `${things(errors)} ${errors === 1 ? "is" : "are"} wrong${warnings > 0 ? `, ${warnings} more may be` : ""}`,
+      {
+        code: "sick",
+      },
+    );
   },
 });

@@ -86,6 +86,12 @@ from then on. Fetch the key for a new intermediate, before the one there is ends
     const keyPath = result.intermediate ? home.intermediateKey : home.caKey;
     const facts = { created: result.created, intermediate: result.intermediate, cert: home.caCert, key: keyPath };
     if (!result.created) {
+      if (options.intermediate && !result.intermediate) {
+        sayWarning(
+          surroundings,
+          "It signs without an intermediate, and that cannot be changed: start a new CA for one",
+        );
+      }
       sayDone(surroundings, `There is a CA already; nothing was changed\n  ${home.caCert}\n  ${keyPath}`, facts);
       return;
     }

@@ -50,14 +50,24 @@ async function find(io: Io, what: string): Promise<Shown[]> {
   });
 }
 
-function page({ source, details, findings }: Shown): string {
+const DAY_MS = 86_400_000;
+
+/** What people look for first, so that they need not count. */
+function standing({ notBefore, notAfter }: Shown["details"], now: Date): string {
+  if (notBefore > now) return "not yet valid";
+  const days = Math.floor(Math.abs(notAfter.getTime() - now.getTime()) / DAY_MS);
+  const time = days === 0 ? "less than a day" : `${days} day${days === 1 ? "" : "s"}`;
+  return notAfter < now ? `expired ${time} ago` : `${time} left`;
+}
+
+function page({ source, details, findings }: Shown, now: Date): string {
   const list = (values: readonly string[] | null) => values === null || values.length === 0 ? "-" : values.join(", ");
   const rows: [string, string][] = [
     ["found in", source],
     ["subject", details.subject],
     ["issuer", details.issuer],
     ["valid from", details.notBefore.toISOString()],
-    ["valid until", details.notAfter.toISOString()],
+    ["valid until", `${details.notAfter.toISOString()} (${standing(details, now)})`],
     ["names", list(details.names.map(({ kind, value }) => `${kind}:${value}`))],
     ["serial", details.serial],
     ["key", details.key.algorithm + (details.key.weakness === null ? "" : ` (${details.key.weakness})`)],
@@ -82,6 +92,6 @@ With --json it is a list: a file, a service and a server may have several.`,
     if (globals.json) {
       return sayJson({ globals, io }, found.map(({ source, details, findings }) => ({ source, ...details, findings })));
     }
-    io.stdout.write(found.map(page).join("\n"));
+    io.stdout.write(found.map((one) => page(one, io.now())).join("\n"));
   },
 });

@@ -1,4 +1,4 @@
-import { unlockCa } from "../../certs/ca.ts";
+import { refuseExpired, unlockCa } from "../../certs/ca.ts";
 import { minute } from "../../certs/deliver.ts";
 import { PUBLIC } from "../../certs/files.ts";
 import { pkiHome } from "../../certs/home.ts";
@@ -37,6 +37,7 @@ a client's.`,
     });
     const request = await readRequest(bytes, args.CSR);
     const signer = await unlockCa(surroundings, home, { passphraseFile: options["passphrase-file"] });
+    refuseExpired(signer.ca, io.now());
     const type = options.type ?? requestedType(request);
     const lifetimeSeconds = options.lifetime ?? DEFAULT_LIFETIME_SECONDS;
     const certificate = await withStore(

@@ -3,8 +3,9 @@ import { crlPems } from "../../certs/crl.ts";
 import { fileInfo } from "../../certs/files.ts";
 import { PAIR_TYPES, type PkiHome, pkiHome, registryPath } from "../../certs/home.ts";
 import { type LeafNames, namesFor } from "../../certs/issue.ts";
-import { type Fault, judgeCertificate, judgePair } from "../../certs/judge.ts";
+import { type Fault, judgeCertificate, judgePair, type Judges } from "../../certs/judge.ts";
 import { openRegistry, type Registry } from "../../certs/registry.ts";
+import { certificatesOf } from "../../certs/shown.ts";
 import { listPairs, readPair, settleIfNeeded, type StoredPair } from "../../certs/store.ts";
 import { command } from "../../command.ts";
 import { CliError, reasonOf } from "../../failure.ts";
@@ -24,12 +25,19 @@ async function registryIfAny(io: Io): Promise<Registry | undefined> {
   return await fileInfo(path) === undefined ? undefined : await openRegistry(path);
 }
 
-/** The names the registry wants in it; none are asked for when the registry does not know the service, or makes no sense. */
-function wantedNames(registry: Registry | undefined, { service, type }: StoredPair): LeafNames | undefined {
-  if (!registry?.serviceNames.includes(service)) return undefined;
-  const { name, hostname, aliases } = registry.service(service);
-  const { commonName, names } = namesFor({ name, hostname, aliases }, "client");
-  return type === "client" || type === "server" ? { commonName, names } : undefined;
+/** The names the registry wants in it; none are asked for when the registry does not know the service. */
+function wantedNames(registry: Registry | undefined, { service }: StoredPair): LeafNames | undefined {
+  return registry?.serviceNames.includes(service) ? namesFor(registry.service(service), "client") : undefined;
+}
+
+/** What the registry says of one service and makes no sense is that one's fault. */
+async function judge(pair: StoredPair, judges: Judges, registry: Registry | undefined): Promise<Fault | undefined> {
+  try {
+    return await judgePair(pair, judges, wantedNames(registry, pair));
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { rule: "registry", reason: error.message };
+  }
 }
 
 async function pairsOf(home: PkiHome, service: string | undefined): Promise<StoredPair[]> {
@@ -38,11 +46,11 @@ async function pairsOf(home: PkiHome, service: string | undefined): Promise<Stor
   return pairs.filter((pair) => pair !== undefined);
 }
 
-async function pemOf(io: Io, path: string): Promise<string> {
+async function bytesOf(io: Io, path: string): Promise<Uint8Array> {
   try {
-    return new TextDecoder().decode(await io.readFile(path));
+    return await io.readFile(path);
   } catch (cause) {
-    const hint = "Name a service with certificates, or a PEM file";
+    const hint = "Name a service with certificates, or a file, PEM or DER";
     throw new CliError(`cannot verify '${path}': ${reasonOf(cause)}`, { code: "unreadable", hint, cause });
   }
 }
@@ -64,12 +72,13 @@ dates, purpose, revocation, and that it holds the names the registry has for the
     const pairs = isName ? await pairsOf(home, what) : [];
     const verdicts: Verdict[] = [];
     if (what !== undefined && pairs.length === 0) {
-      verdicts.push({ path: what, fault: await judgeCertificate(await pemOf(io, what), judges, "any") });
+      const certificates = certificatesOf(await bytesOf(io, what), what);
+      verdicts.push({ path: what, fault: await judgeCertificate(certificates, judges, "any") });
     }
     const registry = pairs.length > 0 ? await registryIfAny(io) : undefined;
     for (const pair of pairs) {
       const { service, type, cert: path } = pair;
-      verdicts.push({ service, type, path, fault: await judgePair(pair, judges, wantedNames(registry, pair)) });
+      verdicts.push({ service, type, path, fault: await judge(pair, judges, registry) });
     }
     const bad = verdicts.filter(({ fault }) => fault !== undefined);
     if (globals.json) {
@@ -86,6 +95,10 @@ dates, purpose, revocation, and that it holds the names the registry has for the
     }
     if (verdicts.length === 0) io.stdout.write("There is nothing to verify\n");
     if (bad.length === 0) return 0;
-    throw new CliError(`${bad.length} of ${verdicts.length} failed`, { code: "not_valid" });
+    const stale = bad.some(({ fault }) => fault?.rule === "crl" || fault?.rule === "revocation");
+    throw new CliError(`${bad.length} of ${verdicts.length} failed`, {
+      code: "not_valid",
+      hint: stale ? "Sign the revocation list anew with: helyos certs crl" : undefined,
+    });
   },
 });

@@ -289,6 +289,37 @@ Deno.test("certs signs nothing with a key that is not the CA's, or a CA that has
   }
 });
 
+Deno.test("certs says at once that the CA has expired, or the clock is wrong, and what to do", async () => {
+  await using bench = await workbench({ init: "--lifetime 10d" });
+  for (const [days, code, hint] of [[11, "ca_expired", /init-ca/], [-1, "ca_not_yet_valid", /clock/]] as const) {
+    const now = new Date(Date.now() + days * DAY_MS);
+    for (const line of ["generate api", "generate-all", "generate-all-servers"]) {
+      const refused = await bench.certs(`${line} --json`, { now });
+      equal(refused.code, 1);
+      const told = JSON.parse(refused.stderr);
+      equal(told.code, code, line);
+      match(told.hint, hint);
+    }
+  }
+  await using middle = await workbench({ init: "--intermediate --lifetime 10d" });
+  const later = await middle.certs("generate api --json", { now: new Date(Date.now() + 6 * DAY_MS) });
+  match(JSON.parse(later.stderr).hint, /--root-key/);
+});
+
+Deno.test("certs init-ca refuses a key that is not the CA's, or none at all", async () => {
+  await using bench = await workbench();
+  await using other = await workbench();
+  for (const text of ["", "nonsense\n", await readFile(other.home.caKey, "utf8")]) {
+    await writeFile(bench.home.caKey, text);
+    const refused = await bench.certs("init-ca --json");
+    equal(refused.code, 1, text);
+    equal(JSON.parse(refused.stderr).code, "key_mismatch");
+    equal(await readFile(bench.home.caKey, "utf8"), text);
+    const found = JSON.parse((await bench.certs("doctor --offline --json")).stdout);
+    deepEqual(found.map(({ check, subject }: Record<string, string>) => [check, subject]), [["ca", bench.home.caKey]]);
+  }
+});
+
 Deno.test("certs list waits for nobody who is at work", async () => {
   await using bench = await workbench();
   await bench.ok("generate-all");

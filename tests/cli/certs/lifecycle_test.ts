@@ -1,10 +1,10 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual } from "node:assert/strict";
-import { copyFile, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createRequest, generateKeyPair, parseCertificate, parseCertificates, parseCrl } from "@helyos/pki";
 import { startFakeDaemon } from "../terminal.ts";
 import { lacking } from "../../support/tools.ts";
-import { workbench } from "./workbench.ts";
+import { REGISTRY, workbench } from "./workbench.ts";
 
 const read = async (path: string) => parseCertificate(await readFile(path, "utf8"));
 const inDays = (days: number) => ({ now: new Date(Date.now() + days * 86_400_000) });
@@ -93,6 +93,74 @@ Deno.test("certs verify names the rule that is broken", async () => {
   await bench.ok("init-ca");
   deepEqual(await broken(), ["api issuer", "web issuer"]);
   equal((await bench.certs("verify nobody")).code, 1);
+});
+
+Deno.test("certs verify and list go on after one service that makes no sense or cannot be read", async () => {
+  await using bench = await workbench();
+  await bench.ok("generate-all");
+  await writeFile(bench.registry, "services: {api: {hostname: [7]}, web: {hostname: www.lan}}\n");
+  const outcome = await bench.certs("verify --json");
+  equal(outcome.code, 1);
+  deepEqual(
+    JSON.parse(outcome.stdout).map(({ service, ok, rule }: Record<string, unknown>) => [service, ok, rule]),
+    [["api", false, "registry"], ["web", true, undefined]],
+  );
+  const { cert } = bench.home.pair("api", "client");
+  await rm(cert);
+  await mkdir(cert);
+  await writeFile(bench.registry, REGISTRY);
+  match(await bench.ok("list"), /api +client +- +- +unreadable\n(.*\n)*web .* www\.lan\n/);
+  match((await bench.certs("verify")).stdout, /client-cert\.pem cannot be read: it is a folder/);
+});
+
+Deno.test("certs verify takes a file as inspect does, DER or PEM", async () => {
+  await using bench = await workbench({ init: "--intermediate" });
+  await bench.ok("generate api");
+  const pem = await readFile(bench.home.pair("api", "client").cert, "utf8");
+  const der = join(bench.folder, "api.der");
+  await writeFile(der, parseCertificates(pem)[0]!.der);
+  await bench.ok(["verify", der]);
+  match(await bench.ok(["inspect", der]), /valid until +\S+Z \(36\d days left\)/);
+  match(await bench.ok(["inspect", der], inDays(367)), /\(expired 2 days ago\)/);
+});
+
+Deno.test("certs crl gives nothing back when the ledger is lost", async () => {
+  await using bench = await workbench();
+  await bench.ok("generate-all");
+  const [serial] = (await bench.json("revoke api --reason keyCompromise")).serials;
+  await rm(bench.home.ledger);
+  await bench.ok("crl");
+  await bench.ok("revoke web");
+  const { revoked, number } = parseCrl(await readFile(bench.home.crl, "utf8"));
+  equal(number, 4n);
+  equal(revoked.length, 2);
+  equal(revoked.find((entry) => entry.serial === serial)?.reason, "keyCompromise");
+});
+
+Deno.test("certs doctor names what is wrong with lists and records once, and still looks at the rest", async () => {
+  await using bench = await workbench();
+  await bench.ok("generate-all --lifetime 300d");
+  const found = async (terminal = {}) => {
+    const { stdout } = await bench.certs("doctor --offline --json", terminal);
+    return JSON.parse(stdout).map(({ level, check, subject }: Record<string, string>) =>
+      `${level} ${check} ${subject}`
+    );
+  };
+  deepEqual(await found(), []);
+  deepEqual(await found(inDays(31)), [`warning crl ${bench.home.crl}`]);
+  await writeFile(bench.home.crl, "nonsense\n");
+  deepEqual(await found(), [`error crl ${bench.home.crl}`]);
+  await rm(bench.home.crl);
+  deepEqual(await found(), [`warning crl ${bench.home.crl}`]);
+  match((await bench.certs("verify", inDays(301))).stdout, /expired/);
+  await bench.ok("crl");
+  await writeFile(bench.home.ledger, "nonsense\n");
+  await rm(bench.home.pair("web", "client").key);
+  deepEqual(await found(), [`error ca ${bench.home.ledger}`, "error pair web client"]);
+  await rm(bench.home.ledger);
+  deepEqual(await found(), [`warning ca ${bench.home.ledger}`, "error pair web client"]);
+  match((await bench.certs("doctor --offline")).stderr, /1 thing is wrong, 1 more may be/);
+  match((await bench.certs("doctor --offline", inDays(-1))).stdout, /valid from .* only\n {2}hint: Is the clock/);
 });
 
 Deno.test("certs verify finds nothing wrong while everything is issued anew", async () => {
