@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CliError } from "../failure.ts";
 import type { Io } from "../io.ts";
 
@@ -75,7 +75,7 @@ export function pkiHome(io: Pick<Io, "env">): PkiHome {
       hint: "export HELYOS_PKI_HOME=/path/to/pki",
     });
   }
-  return pkiHomeAt(folder);
+  return pkiHomeAt(resolve(folder));
 }
 
 /**

@@ -133,6 +133,7 @@ Deno.test({
       lost: { ...API, current_host: "nowhere" },
       homeless: { docker_compose: "/x/compose.yml" },
       fresh: API,
+      "no name": API,
     }, { mini2: { ip: "127.0.0.1", ssh_port: await freePort(), path: "/srv" } });
     succeeded(await cluster.certs("init-ca"));
     for (const name of ["api", "gone", "lost", "homeless"]) succeeded(await cluster.certs("generate", name));
@@ -144,19 +145,128 @@ Deno.test({
       /gone: cannot place the client certificate of 'gone' in \/srv\/api\/certs: cannot reach mini2 \(127\.0\.0\.1\): .*refused/,
     );
     match(all.stderr, /lost: there is no host 'nowhere'/);
-    match(all.stderr, /homeless: cannot tell where 'homeless' runs/);
+    match(all.stderr, /homeless skipped: it names no current_host/);
+    equal(all.stderr.match(/^✗ no name: invalid service name/gm)?.length, 1);
     match(all.stderr, /fresh skipped: no client or server certificate/);
-    match(all.stderr, /could not deploy 3 of 4: gone, lost, homeless/);
+    match(all.stderr, /could not deploy 3 of 4: gone, lost, no name/);
     const json = await cluster.certs("deploy-all", "--json");
     equal(json.code, 1);
     const facts = JSON.parse(json.stdout);
     deepEqual(facts.failed.map(({ service, code }: { service: string; code: string }) => [service, code]), [
       ["gone", "unreachable"],
       ["lost", "unknown_host"],
-      ["homeless", "bad_registry"],
+      ["no name", "invalid_service"],
     ]);
     const single = await cluster.certs("deploy", "gone", "mini2", "--json");
     equal(JSON.parse(single.stderr).code, "unreachable");
+    match(JSON.parse(single.stderr).hint, /is it up/);
+  },
+});
+
+Deno.test({
+  name: "helyos certs deploy-all refuses two pairs for one place, where the last one would pass for the other",
+  ignore: lackingSshd(),
+  async fn() {
+    await using cluster = await startCluster();
+    const key = "/db/certs/client-key.pem";
+    await cluster.register({
+      api: API,
+      worker: { ...API, hostname: "worker.internal" },
+      db: { ...API, docker_compose: "/db/compose.yml", tls_key: key },
+      lone: { ...API, docker_compose: "/lone/compose.yml" },
+    });
+    await issued(cluster);
+    const all = await cluster.certs("deploy-all", "--json");
+    equal(all.code, 1);
+    const { deployed, failed } = JSON.parse(all.stdout);
+    const names = (list: { service: string; type: string }[]) => list.map(({ service, type }) => `${service} ${type}`);
+    deepEqual(names(failed), ["api client", "worker client", "db client", "db server"]);
+    deepEqual(names(deployed), ["api server", "worker server", "lone client", "lone server"]);
+    match(
+      failed[0].error,
+      /client key of 'api' would be mini1:.*client-key\.pem, and so would the client key of 'worker'/,
+    );
+    match(failed[0].hint, /service_directory/);
+    deepEqual((await readdir(join(cluster.base, "api/certs"))).filter((name) => name.startsWith("client")), []);
+    const sick = JSON.parse((await cluster.certs("doctor", "--offline", "--json")).stdout);
+    equal(
+      sick.filter(({ check, level }: Record<string, string>) => `${level} ${check}` === "error registry").length,
+      4,
+    );
+    // Who names one pair and one machine has decided.
+    match(succeeded(await cluster.certs("deploy", "api", "mini1")).stderr, /and so would the client key of 'worker'/);
+  },
+});
+
+Deno.test({
+  name: "helyos certs deploy works with a relative HELYOS_PKI_HOME, and with a library path in the environment",
+  ignore: lackingSshd(),
+  async fn() {
+    await using cluster = await startCluster();
+    await cluster.register({ api: API });
+    const { helyos } = await import("../support/process.ts");
+    const env = { ...cluster.env, HELYOS_PKI_HOME: "my pki", LD_LIBRARY_PATH: "/usr/lib" };
+    const certs = (...args: string[]) => helyos(["certs", ...args], { home: cluster.home, cwd: cluster.home, env });
+    for (const line of ["init-ca", "generate api", "deploy api mini1", "doctor"]) {
+      succeeded(await certs(...line.split(" ")));
+    }
+    equal(await isPair(join(cluster.base, "api/certs"), "client-cert.pem", "client-key.pem"), true);
+    const other = await helyos(["certs", "deploy", "api", "mini1", "--json"], {
+      home: cluster.home,
+      cwd: cluster.home,
+      env: { ...env, LD_OTHER: "x" },
+    });
+    equal(JSON.parse(other.stderr).hint, "unset LD_OTHER");
+  },
+});
+
+Deno.test({
+  name: "helyos certs sends the CA's key under no name, and no key with what everybody may read",
+  ignore: lackingSshd(),
+  async fn() {
+    await using cluster = await startCluster();
+    await cluster.register({ api: API, ca: { ...API, docker_compose: "/ca/compose.yml" } });
+    await issued(cluster);
+    const pki = (file: string) => join(cluster.home, ".helyos/pki", file);
+    const refusal = async (...args: string[]) => {
+      const refused = await cluster.certs(...args, "--json");
+      equal(refused.code, 1, refused.stdout);
+      return JSON.parse(refused.stderr).code;
+    };
+    // A service may be called so.
+    succeeded(await cluster.certs("deploy", "ca", "mini1"));
+    const [cert, key] = await Promise.all(
+      ["ca/ca-cert.pem", "ca/ca-key.pem"].map((file) => readFile(pki(file), "utf8")),
+    );
+    await writeFile(pki("certs/api/client-cert.pem"), cert!);
+    await writeFile(pki("certs/api/client-key.pem"), key!);
+    equal(await refusal("deploy", "api", "mini1"), "untrusted_certificate");
+    // Nor is there one for it that everybody would trust.
+    const request = join(cluster.home, "api.csr");
+    await cluster.must(
+      "openssl",
+      "req",
+      "-new",
+      "-key",
+      pki("ca/ca-key.pem"),
+      "-subj",
+      "/CN=api.internal",
+      "-out",
+      request,
+    );
+    equal(await refusal("sign", request), "invalid_key");
+    const server = await readFile(pki("certs/api/server-cert.pem"), "utf8");
+    await writeFile(pki("certs/api/server-cert.pem"), server + key);
+    equal(await refusal("deploy", "api", "mini1", "--type", "server"), "broken_pair");
+    await writeFile(pki("certs/api/server-cert.pem"), server);
+    await writeFile(pki("ca/ca-cert.pem"), cert! + key);
+    equal(await refusal("deploy", "api", "mini1", "--type", "server"), "bad_ca");
+    equal(await refusal("install-ca", "mini1"), "bad_ca");
+    const all = await readdir(cluster.base, { recursive: true, withFileTypes: true });
+    for (const entry of all.filter((entry) => entry.isFile())) {
+      const text = await readFile(join(entry.parentPath, entry.name), "utf8");
+      equal(text.includes(key!.split("\n")[1]!), false, entry.name);
+    }
   },
 });
 

@@ -71,7 +71,10 @@ Deno.test({
     equal((await readdir(anchors)).length, 1);
 
     const people = await cluster.certs("install-ca", "mini1", "away");
-    match(people.stderr, /away: cannot reach away \(127\.0\.0\.1\): .*\n.*could not change 1 of 2: away/);
+    match(
+      people.stderr,
+      /away: cannot reach away \(127\.0\.0\.1\): .*\n {2}hint: is it up.*\n.*could not change 1 of 2: away/,
+    );
     const undone = succeeded(await cluster.certs("uninstall-ca", "mini1", "--json"));
     deepEqual(states(undone.stdout), ["mini1 removed"]);
     equal(await trusts(), false);

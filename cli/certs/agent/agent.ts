@@ -17,7 +17,7 @@ import { DEFAULT_LIFETIME_SECONDS } from "../options.ts";
 import { openRegistry, type Registry } from "../registry.ts";
 import { inLanes } from "../remote/crowd.ts";
 import { clientPair, deploy } from "../remote/deploy.ts";
-import { type Deployment, planDeployment } from "../remote/deployment.ts";
+import { type Deployment, planDeployment, type SharedPlaces, sharedPlaces } from "../remote/deployment.ts";
 import { lookThere } from "../remote/landed.ts";
 import { type Machines, machinesOf, type SSH_OPTIONS } from "../remote/machines.ts";
 import { asFailure } from "../remote/report.ts";
@@ -98,6 +98,7 @@ export async function onePass(surroundings: Surroundings, options: AgentOptions)
   for (const key of states.keys()) {
     if (!pairs.some(({ service, type }) => pairKey(service, type) === key)) states.delete(key);
   }
+  const shared = await sharedPlaces(registry, home);
   const works = pairs.map((pair): Work => ({
     pair,
     plan: planFor(pair, known),
@@ -108,7 +109,7 @@ export async function onePass(surroundings: Surroundings, options: AgentOptions)
   await inLanes(works, ({ pair }) => laneOf(registry, pair.service), async (work) => {
     if (signal.aborted || work.plan.action === "leave") return;
     if (work.state !== undefined && work.state.failures > 0 && new Date(work.state.nextTry) > io.now()) return;
-    const attempt = await look(surroundings, options, { work, registry, machines, unlock });
+    const attempt = await look(surroundings, options, { work, registry, machines, unlock, shared });
     if (signal.aborted) return;
     const before = states.get(pairKey(work.pair.service, work.pair.type));
     states.set(pairKey(work.pair.service, work.pair.type), stateAfter(attempt, before));
@@ -132,6 +133,7 @@ interface Bench {
   readonly registry: Registry;
   readonly machines: Machines;
   readonly unlock: () => Promise<CaSigner>;
+  readonly shared: SharedPlaces;
 }
 
 /** What takes longer hangs: the next try may find the machine in a better mood, and other services wait. */
@@ -156,6 +158,8 @@ async function look(surroundings: Surroundings, options: AgentOptions, bench: Be
     }
     step = "plan";
     const ca = await openCa(options.home);
+    const rival = bench.shared.get(pairKey(service, type));
+    if (rival !== undefined) throw rival;
     deployment = await planDeployment({ registry, ca, service, type, crl: options.crl, now: io.now() });
     const digest = digestOf(deployment);
     if (

@@ -7,9 +7,10 @@ import { parseCertificates, verifyChain } from "@helyos/pki";
 import { createHash } from "node:crypto";
 import { parseDocument } from "yaml";
 import { CliError } from "../../failure.ts";
+import { pairKey } from "../agent/attempts.ts";
 import type { Ca } from "../ca.ts";
 import { fileInfo, readText } from "../files.ts";
-import type { PairType } from "../home.ts";
+import { PAIR_TYPES, type PairType, type PkiHome } from "../home.ts";
 import { readLedger, revocationsOf } from "../ledger.ts";
 import { type CertsSection, type Host, readCertsSection, type Registry, type Service } from "../registry.ts";
 import { fingerprint, pairFault, readPair } from "../store.ts";
@@ -144,6 +145,48 @@ export function placesOf(service: Service, type: PairType, host: Host): { cert: 
     key: inside(service.tlsKey ?? own(`${service.name}-key.pem`), "tls_key"),
     ca: inside(service.caCert ?? own("ca-cert.pem"), "ca_cert"),
   };
+}
+
+/** Pairs of which two would go to one place, each with the refusal of it. */
+export type SharedPlaces = ReadonlyMap<string, CliError>;
+
+/**
+ * Finds pairs that would replace each other on their host, as those of two services in one folder do: whoever is deployed last is then
+ * taken for the other.
+ *
+ * @param registry The registry.
+ * @param home The CA's files: only pairs that are there count.
+ * @returns By `SERVICE/TYPE`.
+ */
+export async function sharedPlaces(registry: Registry, home: PkiHome): Promise<SharedPlaces> {
+  const takers = new Map<string, { service: string; type: PairType }[]>();
+  for (const name of registry.serviceNames) {
+    for (const type of PAIR_TYPES) {
+      try {
+        const service = registry.service(name);
+        if (service.currentHost === undefined) continue;
+        const place = `${service.currentHost}:${placesOf(service, type, registry.host(service.currentHost)).key}`;
+        takers.set(place, [...takers.get(place) ?? [], { service: name, type }]);
+      } catch {
+        // It has no place; that is told when it is its turn.
+      }
+    }
+  }
+  const shared = new Map<string, CliError>();
+  for (const [place, all] of takers) {
+    if (all.length < 2) continue;
+    const there = await Promise.all(all.map(({ service, type }) => fileInfo(home.pair(service, type).cert)));
+    const stored = all.filter((_, at) => there[at] !== undefined);
+    if (stored.length < 2) continue;
+    for (const { service, type } of stored) {
+      const others = stored.filter((one) => one.service !== service || one.type !== type)
+        .map((one) => `the ${one.type} key of '${one.service}'`);
+      const message = `the ${type} key of '${service}' would be ${place}, and so would ${others.join(" and ")}`;
+      const hint = "Give each a service_directory, or tls_cert and tls_key, of its own in the registry";
+      shared.set(pairKey(service, type), new CliError(message, { code: "shared_place", hint }));
+    }
+  }
+  return shared;
 }
 
 /**

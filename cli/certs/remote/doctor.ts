@@ -18,7 +18,7 @@ import { planFor } from "../renew.ts";
 import { listPairs, type StoredPair } from "../store.ts";
 import { inLanes } from "./crowd.ts";
 import { clientPair } from "./deploy.ts";
-import { type Deployment, placesOf, planDeployment } from "./deployment.ts";
+import { type Deployment, placesOf, planDeployment, sharedPlaces } from "./deployment.ts";
 import { lookThere } from "./landed.ts";
 import type { Machines } from "./machines.ts";
 import { lookAt } from "./served.ts";
@@ -84,7 +84,7 @@ export async function examine(options: DoctorOptions): Promise<{ findings: Findi
   const revoked = revocationsOf(await ledgerOf(home, findings));
   for (const pair of pairs) findings.push(...await pairFindings(pair, { ...known, registry, revoked }));
   if (registry === undefined) return { findings, looked: pairs.length + 1 };
-  findings.push(...registryFindings(registry, pairs));
+  findings.push(...registryFindings(registry, pairs), ...await sharedFindings(registry, home));
   const looked = options.machines === undefined ? 0 : await thereFindings(options, { ca, pairs, findings });
   return { findings, looked: pairs.length + 1 + looked };
 }
@@ -270,6 +270,12 @@ function registryFindings(registry: Registry, pairs: readonly StoredPair[]): Fin
     );
   }
   return findings;
+}
+
+async function sharedFindings(registry: Registry, home: PkiHome): Promise<Finding[]> {
+  return [...await sharedPlaces(registry, home)].map(([subject, { message, hint }]): Finding => (
+    { level: "error", check: "registry", subject: subject.replace("/", " "), message, ...(hint ? { hint } : {}) }
+  ));
 }
 
 /** Is what lies there what we issued, and is it what is served. */

@@ -54,12 +54,29 @@ export function machinesOf(registry: Registry, { options, io, hostname, run = ru
     if (isThisMachine(name, own)) return localShell(name, run);
     const host = registry.host(name);
     const address = addressOf(host);
-    return sshShell({ machine: name, host: address, user: host.sshUser, port: host.sshPort }, ssh, run);
+    return onceAway(sshShell({ machine: name, host: address, user: host.sshUser, port: host.sshPort }, ssh, run));
   };
   return (name) => {
     const shell = found.get(name) ?? open(name);
     found.set(name, shell);
     return shell;
+  };
+}
+
+/** Who waited in vain for a machine once waits no second time: a run with twenty services of it would take minutes. */
+function onceAway(shell: Shell): Shell {
+  let away: CliError | undefined;
+  return {
+    ...shell,
+    async run(script, args, signal) {
+      if (away !== undefined) throw away;
+      try {
+        return await shell.run(script, args, signal);
+      } catch (error) {
+        if (error instanceof CliError) away = error;
+        throw error;
+      }
+    },
   };
 }
 

@@ -34,6 +34,7 @@ export async function runProgram(program: string, args: readonly string[], signa
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
+      env: NO_LOADER,
       ...(signal ? { signal } : {}),
     }).output();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -48,7 +49,9 @@ export async function runProgram(program: string, args: readonly string[], signa
     if (cause instanceof Deno.errors.NotCapable) {
       throw new CliError(`cannot run ${program}: this command was started without permission to`, {
         code: "not_permitted",
-        hint: "start it as helyos, which grants each command what it needs",
+        hint: LOADER.exec(cause.message)
+          ? `unset ${LOADER.exec(cause.message)![1]}`
+          : "start it as helyos, which grants each command what it needs",
         cause,
       });
     }
@@ -57,6 +60,25 @@ export async function runProgram(program: string, args: readonly string[], signa
 }
 
 const decoder = new TextDecoder();
+
+/**
+ * Deno starts no program, however permitted, while the environment tells the loader to put other code into it, as it does on many a
+ * machine for something else; what is empty it does not mind.
+ */
+const NO_LOADER = Object.fromEntries(
+  [
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "LD_BIND_NOW",
+    "LD_RUN_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_FRAMEWORK_PATH",
+  ].map((name) => [name, ""]),
+);
+const LOADER = /with (D?Y?LD_\w+)/;
 
 /**
  * What a program complained about, without what only surrounds it.

@@ -9,6 +9,7 @@ import { failure, success } from "../../output/message.ts";
 import { styleOf } from "../../output/style.ts";
 import { cut, visible } from "../../output/text.ts";
 import { outputStyle, sayJson, sayWarning } from "../../say.ts";
+import { pairKey } from "../agent/attempts.ts";
 import { type Ca, openCa } from "../ca.ts";
 import { fileInfo } from "../files.ts";
 import { type PairType, type PkiHome, pkiHome, registryPath } from "../home.ts";
@@ -16,7 +17,7 @@ import { openRegistry, type Registry } from "../registry.ts";
 import { settleIfNeeded } from "../store.ts";
 import { inLanes } from "./crowd.ts";
 import { deploy, type Deployed } from "./deploy.ts";
-import { type Deployment, planDeployment } from "./deployment.ts";
+import { type Deployment, planDeployment, sharedPlaces } from "./deployment.ts";
 import { type Machines, machinesOf, SSH_OPTIONS } from "./machines.ts";
 
 /** Options of every command that deploys. */
@@ -71,6 +72,9 @@ export async function openWorkshop(
   return { home, ca, registry, machines: machinesOf(registry, { options, io }) };
 }
 
+/** Why a service that runs nowhere is passed over. */
+export const RUNS_NOWHERE = "it names no current_host";
+
 /** Services that a bulk command passes over, and why. */
 export interface Passed {
   /** The service. */
@@ -93,22 +97,29 @@ export async function jobsFor(
   const jobs: DeployJob[] = [];
   const skipped: Passed[] = [];
   for (const service of registry.serviceNames) {
-    const stored: PairType[] = [];
-    for (const type of types) if (await isStored(home, service, type)) stored.push(type);
-    jobs.push(...stored.map((type) => ({ service, type })));
+    let stored: readonly PairType[] = [];
+    let runs = true;
+    try {
+      stored = await storedTypes(home, service, types);
+      runs = registry.service(service).currentHost !== undefined;
+    } catch {
+      // What makes no sense fails when it is its turn.
+      if (stored.length === 0) stored = types.slice(0, 1);
+    }
     if (stored.length === 0) skipped.push({ service, reason: `no ${types.join(" or ")} certificate` });
+    else if (!runs) skipped.push({ service, reason: RUNS_NOWHERE });
+    else jobs.push(...stored.map((type) => ({ service, type })));
   }
   return { jobs, skipped };
 }
 
-/** A name that makes no sense counts as stored, and fails when it is its turn. */
-async function isStored(home: PkiHome, service: string, type: PairType): Promise<boolean> {
-  try {
+async function storedTypes(home: PkiHome, service: string, types: readonly PairType[]): Promise<PairType[]> {
+  const stored: PairType[] = [];
+  for (const type of types) {
     const { cert, key } = home.pair(service, type);
-    return await fileInfo(cert) !== undefined || await fileInfo(key) !== undefined;
-  } catch {
-    return true;
+    if (await fileInfo(cert) !== undefined || await fileInfo(key) !== undefined) stored.push(type);
   }
+  return stored;
 }
 
 type Result =
@@ -141,12 +152,19 @@ export async function deployAndReport(
   const { workshop: { home, ca, registry, machines }, jobs, skipped = [], single = false } = run;
   for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
   const results: Result[] = [];
+  const shared = await sharedPlaces(registry, home);
   const told = teller(surroundings, { total: jobs.length, tellsFailures: !single });
   const attempt = async (job: DeployJob): Promise<void> => {
     let deployment: Deployment | undefined;
     let result: Result;
     try {
       deployment = await planDeployment({ ...job, registry, ca, crl: options.crl, now: io.now() });
+      const rival = shared.get(pairKey(job.service, job.type));
+      if (rival !== undefined && deployment.machine === deployment.service.currentHost) {
+        // Who names one pair and one machine decides; many at once would leave it to chance.
+        if (!single) throw rival;
+        sayWarning(surroundings, rival.message);
+      }
       const done = await deploy(deployment, { machines, home, reload: options.reload });
       result = { ok: true, job, deployment, done };
     } catch (error) {

@@ -5,6 +5,7 @@
  * @module
  */
 import { CliError } from "../../failure.ts";
+import { readText } from "../files.ts";
 import { complaint, type Outcome, type RunProgram, runProgram } from "./process.ts";
 import { commandLine, quote } from "./quote.ts";
 
@@ -66,7 +67,7 @@ export function localShell(name = "this machine", run: RunProgram = runProgram):
     isLocal: true,
     run: (script, args = [], signal) => run("sh", ["-c", script, "helyos", ...args], signal),
     async upload(from, folder, signal) {
-      from.forEach(refuseCaKey);
+      await refuseSecrets(from);
       const outcome = await run("sh", ["-c", 'cp -p -- "$@"', "helyos", ...from, `${folder}/`], signal);
       if (outcome.code !== 0) {
         throw new CliError(`cannot copy to ${folder} on ${name}: ${complaint(outcome)}`, { code: "upload_failed" });
@@ -102,7 +103,7 @@ export function sshShell(target: SshTarget, options: SshOptions = {}, run: RunPr
       return outcome;
     },
     async upload(from, folder, signal) {
-      from.forEach(refuseCaKey);
+      await refuseSecrets(from);
       if (!LITERAL.test(folder)) throw new TypeError(`not a folder that scp takes as it stands: ${quote(folder)}`);
       const ports = port === undefined ? [] : ["-P", String(port)];
       const there = `${at}${host.includes(":") ? `[${host}]` : host}:${folder}/`;
@@ -150,12 +151,24 @@ function judgeTarget({ machine, host, user, port }: SshTarget): void {
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) refuse("ssh_port", port);
 }
 
-/** The one file that never leaves. Whatever plans an upload, this is the last to look at it. */
-function refuseCaKey(path: string): void {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  if (!path.startsWith("/")) throw new TypeError(`not an absolute path: ${path}`);
-  if (/(^|-)ca-key|root-key/.test(name) || /\/ca\/[^/]*key[^/]*$/.test(path)) {
-    throw new CliError(`refused to send ${path}: the CA's key never leaves this machine`, { code: "ca_key" });
+/**
+ * The one file that never leaves. Whatever plans an upload, this is the last to look at it: by its name, its folder, and that nothing but a
+ * service's key holds one, such as a `ca-cert.pem` to which somebody added it.
+ */
+async function refuseSecrets(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (!path.startsWith("/")) throw new TypeError(`not an absolute path: ${path}`);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (/^(client|server)-key\.pem$/.test(name)) continue;
+    if (/(^|-)(ca|root|intermediate)-key/.test(name) || /\/ca\/[^/]*key[^/]*$/.test(path)) {
+      throw new CliError(`refused to send ${path}: the CA's key never leaves this machine`, { code: "ca_key" });
+    }
+    if (/PRIVATE KEY-----/.test(await readText(path) ?? "")) {
+      throw new CliError(`refused to send ${path}: there is a private key in it`, {
+        code: "ca_key",
+        hint: "Take the key out: everybody on the host may read this file",
+      });
+    }
   }
 }
 
@@ -177,5 +190,8 @@ function unreachable(name: string, outcome: Outcome): CliError {
       hint: "ssh must get in without asking: check ssh_user in the registry, and your key or agent",
     });
   }
-  return new CliError(`cannot reach ${name}: ${why}`, options);
+  return new CliError(`cannot reach ${name}: ${why}`, {
+    ...options,
+    hint: "is it up, and are ip, ssh_hostname and ssh_port in the registry right?",
+  });
 }

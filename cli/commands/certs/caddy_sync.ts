@@ -5,7 +5,7 @@ import type { Service } from "../../certs/registry.ts";
 import { ACCEPT, caddyfileOf, ingressOf } from "../../certs/remote/caddy.ts";
 import { SSH_OPTIONS } from "../../certs/remote/machines.ts";
 import { place } from "../../certs/remote/place.ts";
-import { asFailure, jobsFor, openWorkshop } from "../../certs/remote/report.ts";
+import { asFailure, jobsFor, openWorkshop, RUNS_NOWHERE } from "../../certs/remote/report.ts";
 import { command } from "../../command.ts";
 import { sayDone, sayWarning } from "../../say.ts";
 
@@ -31,9 +31,9 @@ A service with ca_cert demands certificates of its callers unless client_auth sa
     const { registry, home, machines } = workshop;
     const ingress = ingressOf(registry);
     const host = registry.host(ingress.machine);
-    const { jobs } = await jobsFor(workshop, ["server"]);
+    const { jobs, skipped: passed } = await jobsFor(workshop, ["server"]);
     const services: Service[] = [];
-    const skipped: { service: string; reason: string }[] = [];
+    const skipped = passed.filter(({ reason }) => reason === RUNS_NOWHERE);
     for (const { service: name } of jobs) {
       try {
         const service = registry.service(name);

@@ -2,6 +2,8 @@ import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunProgram } from "../../../cli/certs/remote/process.ts";
+import { parseRegistry } from "../../../cli/certs/registry.ts";
+import { machinesOf } from "../../../cli/certs/remote/machines.ts";
 import { localShell, sshShell } from "../../../cli/certs/remote/shell.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { freePort } from "../../support/free_port.ts";
@@ -30,10 +32,14 @@ Deno.test("sshShell() refuses addresses, users and ports that ssh would take for
 });
 
 Deno.test("a shell refuses to send the CA's key, whoever asks", async () => {
+  await using folder = await temporaryFolder();
   const { calls, run } = recorder();
   const paths = ["/home/a/.helyos/pki/ca/ca-key.pem", "/x/root-key.pem", "/p/ca/key.pem", "/p/ca/intermediate-key.pem"];
   for (const shell of [sshShell({ machine: "m", host: "h" }, {}, run), localShell("here", run)]) {
     for (const path of paths) await rejects(() => shell.upload(["/tmp/a", path], "/srv"), { code: "ca_key" });
+    const combined = join(folder.path, "ca-cert.pem");
+    await writeFile(combined, "-----BEGIN CERTIFICATE-----\n-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
+    await rejects(() => shell.upload([combined], "/srv"), { code: "ca_key" });
   }
   deepEqual(calls, []);
 });
@@ -65,6 +71,15 @@ Deno.test("sshShell() writes an IPv6 address as each program wants it", async ()
   equal(calls[0]?.args.at(-2), "fd00::1");
   equal(calls[1]?.args.at(-1), "[fd00::1]:/srv/");
   equal(calls[0]?.args.includes("StrictHostKeyChecking=accept-new"), true);
+});
+
+Deno.test("machinesOf() waits once for a machine that is away, however much was to be done there", async () => {
+  const { calls, run } = recorder(255, "ssh: connect to host 10.0.0.1 port 22: Connection timed out");
+  const registry = parseRegistry("hosts: {a: {ip: 10.0.0.1}}", "registry.yml");
+  const options = { "accept-new-hosts": false, "ssh-config": undefined };
+  const machines = machinesOf(registry, { options, io: { env: () => undefined }, hostname: "here", run });
+  for (let at = 0; at < 3; at++) await rejects(() => machines("a").run(":"), { code: "unreachable" });
+  equal(calls.length, 1);
 });
 
 Deno.test("sshShell() names machine and address when nobody answers", async () => {
