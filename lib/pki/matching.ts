@@ -85,6 +85,8 @@ export function referenceOf(name: ReferenceName): ["dns" | "ip" | "email" | "uri
   return [kind, value];
 }
 
+/** Octets in a host name (RFC 1034 §3.1). */
+const MOST_OCTETS = 253;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /**
@@ -103,8 +105,9 @@ export function dnsReference(text: string): string | undefined {
 }
 
 function asciiHost(text: string): string | undefined {
-  // Only what is a host and nothing more: no port, user, path, percent-encoding.
-  if (/[\s/\\?#@:%[\]]/.test(text)) return undefined;
+  // Only what is a host and nothing more: no port, user, path, percent-encoding. None is longer than its ASCII form, but
+  // that a character may be two units here; and how long normalizing takes grows with the square.
+  if (text.length > 2 * MOST_OCTETS || /[\s/\\?#@:%[\]]/.test(text)) return undefined;
   try {
     return new URL(`http://${text}`).hostname;
   } catch {
@@ -114,7 +117,7 @@ function asciiHost(text: string): string | undefined {
 
 /** @internal Whether text is a sequence of DNS labels in lower case. */
 export function isHostName(name: string): boolean {
-  return name.length <= 253 && name.split(".").every((label) => LABEL.test(label));
+  return name.length <= MOST_OCTETS && name.split(".").every((label) => LABEL.test(label));
 }
 
 /** RFC 9525 §6.3, both in lower case. */

@@ -8,7 +8,7 @@ import type { Crl } from "../crl.ts";
 import type { BitString } from "../der.ts";
 import { nodeCrypto } from "../node_crypto.ts";
 import { issuerFault, type Purpose } from "./judge.ts";
-import type { PolicyInputs } from "./policy.ts";
+import { policyFault, type PolicyInputs } from "./policy.ts";
 import { type Refusal, refusal } from "./result.ts";
 import { type SignatureVerdict, verifySignature } from "./signature.ts";
 
@@ -25,6 +25,8 @@ const LIMITS = {
   names: 200_000,
   /** Whole paths judged. */
   paths: 200,
+  /** Policies and mappings in the certificates of those. */
+  policies: 20_000,
 };
 
 /** How many issuers are tried whose key identifier is not the one that a certificate names. */
@@ -62,7 +64,7 @@ export class Context {
   readonly anchors: ReadonlySet<Certificate>;
   /** Certificates that were read but hold an extension that could not be. */
   readonly broken: ReadonlyMap<Certificate, Refusal>;
-  readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0 };
+  readonly #used = { signatures: 0, steps: 0, names: 0, paths: 0, policies: 0 };
   readonly #foreseen: Promise<unknown>[] = [];
   #unlikely = 0;
   readonly #verdicts = new Map<Signed, Map<string, Promise<SignatureVerdict>>>();
@@ -128,6 +130,22 @@ export class Context {
       issuerFault(certificate, { at, purpose, anchor: this.anchors.has(certificate) });
     this.#faults.set(certificate, fault);
     return fault;
+  }
+
+  /**
+   * Judges the policies of a path (RFC 5280 §6.1).
+   * @param path The certificate first, the anchor last.
+   * @param inputs What is asked.
+   * @returns What is wrong, or nothing.
+   */
+  policyFault(path: readonly Certificate[], inputs: PolicyInputs): Refusal | undefined {
+    const below = path.length === 1 ? path : path.slice(0, -1).reverse();
+    for (const { policies, policyMappings } of below) {
+      this.spend("policies", (policies?.length ?? 0) + (policyMappings?.length ?? 0));
+    }
+    const fault = policyFault(below, inputs);
+    if (fault === undefined) return undefined;
+    return refusal(fault.certificate, "policy", { section: `RFC 5280 §${fault.section}`, reason: fault.reason });
   }
 
   /** Verifies the signature on something with the key of a certificate, once. */

@@ -13,7 +13,6 @@ import { uriKey } from "../matching.ts";
 import { ExtensionId } from "../oid.ts";
 import type { Context } from "./context.ts";
 import { targetFault } from "./judge.ts";
-import { policyFault } from "./policy.ts";
 import { day, type Refusal, refusal } from "./result.ts";
 import { PathSearch } from "./search.ts";
 import { crlFault } from "./verify_crl.ts";
@@ -210,13 +209,9 @@ export class Revocation {
     if (this.#context.broken.has(signer) || targetFault(signer, { at, purpose: "any" }) !== undefined) return false;
     this.#underWay.add(signer);
     try {
-      const search = new PathSearch(this.#context, new Set([anchor]), async (path) => {
-        const policy = policyFault(path.slice(0, -1).reverse(), {});
-        if (policy !== undefined) {
-          return refusal(policy.certificate, "policy", { section: policy.section, reason: policy.reason });
-        }
-        return await this.fault(path);
-      });
+      const accept = async (path: readonly Certificate[]): Promise<Refusal | undefined> =>
+        this.#context.policyFault(path, {}) ?? await this.fault(path);
+      const search = new PathSearch(this.#context, new Set([anchor]), accept);
       return Array.isArray(await search.run(signer));
     } finally {
       this.#underWay.delete(signer);

@@ -11,7 +11,7 @@ import { matchesName, type ReferenceName, referenceOf } from "../matching.ts";
 import { BudgetExceeded, Context, type Request } from "./context.ts";
 import { type CertificateInput, type CrlInput, readCertificates, readCrls, type Unreadable } from "./input.ts";
 import { type Purpose, targetFault } from "./judge.ts";
-import { policyFault, type PolicyInputs } from "./policy.ts";
+import type { PolicyInputs } from "./policy.ts";
 import { type Refusal, refusal, type VerifyResult } from "./result.ts";
 import { Revocation } from "./revocation.ts";
 import { PathSearch } from "./search.ts";
@@ -120,14 +120,8 @@ export async function verifyChain(
 
 async function judgePaths(context: Context, target: Certificate): Promise<VerifyResult> {
   const revocation = new Revocation(context);
-  const accept = async (path: readonly Certificate[]): Promise<Refusal | undefined> => {
-    const below = path.length === 1 ? path : path.slice(0, -1).reverse();
-    const policy = policyFault(below, context.request.policies);
-    if (policy !== undefined) {
-      return refusal(policy.certificate, "policy", { section: `RFC 5280 §${policy.section}`, reason: policy.reason });
-    }
-    return await revocation.fault(path);
-  };
+  const accept = async (path: readonly Certificate[]): Promise<Refusal | undefined> =>
+    context.policyFault(path, context.request.policies) ?? await revocation.fault(path);
   // An anchor is a name and a key (§6.1.1 (d)). What it has signed for itself is valid, and nobody above it is asked.
   if (
     context.anchors.has(target) && target.isSelfIssued && await context.signatureFault(target, target) === undefined

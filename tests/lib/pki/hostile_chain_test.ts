@@ -1,5 +1,5 @@
 import { equal, ok } from "node:assert/strict";
-import { extension, octetString } from "../../../lib/pki/encode.ts";
+import { constructed, extension, objectIdentifier, octetString, utf8String } from "../../../lib/pki/encode.ts";
 import { ExtensionId } from "../../../lib/pki/oid.ts";
 import type { VerifyResult } from "../../../lib/pki/verify/result.ts";
 import { verifyChain } from "../../../lib/pki/verify/verify_chain.ts";
@@ -116,6 +116,18 @@ Deno.test("verifyChain() is not held up by policy mappings that double at every 
   equal(await soon(() => verifyChain(leaf, chain, [ROOT], options)), "ok");
 });
 
+Deno.test("verifyChain() is not held up by heaps of policies", async () => {
+  const policies = range(1200).map((i) => `1.3.6.1.4.1.99999.${i}`);
+  const mappings = policies.map((policy, i) => [policy, policies[(i * 7 + 1) % 1200]!] as const);
+  const keys = range(10).map(() => testKey());
+  const chain = keys.map((key, i) => {
+    const signer = i === 0 ? root : keys[i - 1]!;
+    return ca({ subject: `P${i}`, issuer: i === 0 ? "Root" : `P${i - 1}`, key, signer, policies, mappings });
+  });
+  const leaf = certificate({ subject: "leaf", issuer: "P9", key: own, signer: keys[9]!, policies });
+  equal(await soon(() => verifyChain(leaf, chain, [ROOT], { at: AT })), "budget");
+});
+
 Deno.test("verifyChain() is not held up by CRL signers that vouch for each other", async () => {
   const signers = range(30).map(() => testKey());
   const certificates = signers.map((key, i) =>
@@ -151,6 +163,34 @@ Deno.test("verifyChain() is not held up by endless names", async () => {
     ok(["ok", "issuer"].includes(await soon(() => verifyChain(leaf, [], [anchor], { at: AT }))));
   }
 });
+
+Deno.test("verifyChain() is not held up by marks on a letter, which take the square of their number to sort", async () => {
+  const marks = "a" + "\u0301\u0323".repeat(200_000);
+  const key = testKey();
+  const anchor = ca({ subject: marks, key });
+  const leaf = certificate({
+    subject: "leaf",
+    issuer: marks,
+    key: own,
+    signer: key,
+    names: [mailbox(`a@${marks}.com`)],
+  });
+  equal(await soon(() => verifyChain(leaf, [], [anchor], { at: AT })), "ok");
+  const held = ca({ subject: "Root", key: root, permitted: ["email:example.com"] });
+  const under = certificate({
+    subject: "leaf",
+    issuer: "Root",
+    key: own,
+    signer: root,
+    names: [mailbox(`a@${marks}`)],
+  });
+  equal(await soon(() => verifyChain(under, [], [held], { at: AT })), "name_constraints");
+});
+
+/** An international mailbox (RFC 9598). */
+function mailbox(text: string): Uint8Array {
+  return constructed(0, objectIdentifier("1.3.6.1.5.5.7.8.9"), constructed(0, utf8String(text)));
+}
 
 Deno.test("verifyChain() is not held up by crowds of CRLs and distribution points", async () => {
   const leaf = certificate({
