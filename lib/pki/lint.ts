@@ -6,13 +6,14 @@
 import { type Certificate, ParsedCertificate } from "./certificate.ts";
 import { DerReader, Tag } from "./der.ts";
 import { PkiError } from "./errors.ts";
-import type { Extension } from "./extension.ts";
-import { addressOctets } from "./general_name.ts";
-import { isHostName, mailboxOf, uriOf } from "./matching.ts";
+import type { Extension, KeyUsage } from "./extension.ts";
+import { lintExtensions } from "./lint_extension.ts";
+import { lintNames } from "./lint_name.ts";
 import { ANY_POLICY, ExtensionId, oidName, PurposeId } from "./oid.ts";
 import { pemDecode } from "./pem.ts";
 import { type ProfileName, PROFILES, ROOT } from "./profile.ts";
-import { judgeKey } from "./verify/signature.ts";
+import { readPublicKey } from "./public_key.ts";
+import { judgeKey, type KeyJudgement } from "./verify/signature.ts";
 
 /** One thing that is wrong. */
 export interface LintFinding {
@@ -32,9 +33,11 @@ export interface LintOptions {
   readonly profile?: ProfileName | "root";
 }
 
-type Report = (code: string, section: string, message: string) => void;
+/** @internal Says that something is wrong. */
+export type Report = (code: string, section: string, message: string) => void;
 
-interface Linting {
+/** @internal What every rule looks at, and how it speaks. */
+export interface Linting {
   readonly certificate: ParsedCertificate;
   readonly error: Report;
   readonly warn: Report;
@@ -43,7 +46,8 @@ interface Linting {
 }
 
 /**
- * Names what breaks RFC 5280 in a certificate, each with its section; and what breaks a profile of ours, when asked.
+ * Names what breaks RFC 5280 in a certificate, and the RFCs it rests on, each with its section; and what breaks a profile of ours, when
+ * asked. What zlint names by an RFC, this names, too; the rules of browsers' root programs are not looked at.
  *
  * It is about how a certificate is built, not about whether it can be trusted.
  *
@@ -93,6 +97,7 @@ export function lint(input: string | Uint8Array | Certificate, options: LintOpti
   lintAuthority(linting);
   lintPurposes(linting);
   lintNames(linting);
+  lintExtensions(linting);
   if (options.profile !== undefined) lintProfile(linting, options.profile);
   return findings.sort((a, b) => (a.severity < b.severity ? -1 : a.severity > b.severity ? 1 : 0));
 }
@@ -139,8 +144,28 @@ function lintEncoding({ certificate, error }: Linting): void {
   }
 }
 
-function lintFields({ certificate, error, warn }: Linting): void {
-  const { serial, notBefore, notAfter, version, publicKey, signatureAlgorithm } = certificate;
+const isPss = (id: string) => oidName(id) === "rsassaPss";
+
+/** Keys that are too weak, and numbers that are no sound key at all. */
+function lintKey({ certificate, error }: Linting): void {
+  const judgement = judgeKey(certificate.publicKey);
+  if (judgement.kind === "refused") return error("weak_key", "NIST SP 800-57", judgement.reason);
+  const { id, parameters } = certificate.publicKey.algorithm;
+  if (oidName(id) === "rsaEncryption" && parameters === undefined) {
+    error("key_parameters", "RFC 3279 §2.3.1", "the parameters of an RSA key must be NULL");
+  }
+  try {
+    readPublicKey(certificate.spki);
+  } catch (cause) {
+    // Kinds of keys that only others use are none of our business here.
+    if (!(cause instanceof PkiError) || cause.code !== "invalid_key") return;
+    error("weak_key", "NIST SP 800-89", cause.message);
+  }
+}
+
+function lintFields(linting: Linting): void {
+  const { certificate, error, warn } = linting;
+  const { serial, notBefore, notAfter, version, signatureAlgorithm } = certificate;
   if (serial.startsWith("-") || /^0+$/.test(serial)) {
     error("serial_not_positive", "RFC 5280 §4.1.2.2", `the serial number ${serial} is not positive`);
   }
@@ -155,8 +180,16 @@ function lintFields({ certificate, error, warn }: Linting): void {
   if (version !== 3) {
     warn("version", "RFC 5280 §4.1.2.1", `it is of version ${version}, which can say nothing about its use`);
   }
-  const key = judgeKey(publicKey);
-  if (key.kind === "refused") error("weak_key", "NIST SP 800-57", key.reason);
+  lintKey(linting);
+  const { id, parameters } = signatureAlgorithm;
+  const isRsa = /^(md5|sha\d+)WithRSA/.test(oidName(id));
+  if (isRsa ? parameters === undefined || parameters[0] !== Tag.NULL : !isPss(id) && parameters !== undefined) {
+    error(
+      "signature_parameters",
+      "RFC 3279 §2.2",
+      `the parameters of ${oidName(id)} must be ${isRsa ? "NULL" : "absent"}`,
+    );
+  }
   if (/md5|sha1/i.test(oidName(signatureAlgorithm.id))) {
     error("weak_signature", "RFC 9155", `it is signed with ${oidName(signatureAlgorithm.id)}`);
   }
@@ -194,6 +227,13 @@ function lintCritical({ error, warn, has }: Linting): void {
   }
 }
 
+const ONLY_FOR_CA = [
+  ExtensionId.nameConstraints,
+  ExtensionId.policyMappings,
+  ExtensionId.policyConstraints,
+  ExtensionId.inhibitAnyPolicy,
+];
+
 /** What a CA's certificate must hold, and no other may. */
 function lintAuthority({ certificate, error, warn, has }: Linting): void {
   const { isCa, keyUsage, basicConstraints, isSelfIssued, authorityKeyIdentifier } = certificate;
@@ -210,7 +250,7 @@ function lintAuthority({ certificate, error, warn, has }: Linting): void {
     if (certificate.subject.isEmpty) error("no_subject", "RFC 5280 §4.1.2.6", "a CA must have a subject");
   } else {
     if (signs) error("key_cert_sign", "RFC 5280 §4.2.1.9", "its key may sign certificates, and it is no CA's");
-    for (const id of [ExtensionId.nameConstraints, ExtensionId.policyMappings, ExtensionId.policyConstraints]) {
+    for (const id of ONLY_FOR_CA) {
       if (has(id)) error("only_for_ca", "RFC 5280 §4.2.1", `${oidName(id)} stands in a certificate that is no CA's`);
     }
   }
@@ -218,6 +258,9 @@ function lintAuthority({ certificate, error, warn, has }: Linting): void {
     error("path_length", "RFC 5280 §4.2.1.9", "it limits a path that its key cannot sign");
   }
   if (certificate.issuer.isEmpty) error("no_issuer", "RFC 5280 §4.1.2.4", "its issuer has no name");
+  if (!isCa && certificate.version === 3 && certificate.subjectKeyIdentifier === undefined) {
+    warn("no_subject_key_identifier", "RFC 5280 §4.2.1.2", "it should name its key");
+  }
   if (authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfIssued) {
     error("no_authority_key_identifier", "RFC 5280 §4.2.1.1", "it does not name the key of its issuer");
   }
@@ -229,6 +272,9 @@ function lintAuthority({ certificate, error, warn, has }: Linting): void {
   const mapped = certificate.policyMappings ?? [];
   if (mapped.some((pair) => pair.issuerDomain === ANY_POLICY || pair.subjectDomain === ANY_POLICY)) {
     error("any_policy_mapped", "RFC 5280 §4.2.1.5", "a policy is mapped to or from anyPolicy");
+  }
+  if (mapped.some((pair) => !certificate.policies?.includes(pair.issuerDomain))) {
+    warn("mapped_policy_missing", "RFC 5280 §4.2.1.5", "a policy is mapped that it was not issued under");
   }
 }
 
@@ -242,6 +288,22 @@ const FITTING: Readonly<Record<string, readonly string[]>> = {
   [PurposeId.ocspSigning]: ["digitalSignature", "nonRepudiation"],
 };
 
+/** What keys of a kind cannot be used for, and where that is said. */
+const CANNOT: Readonly<Record<KeyJudgement["kind"], readonly [section: string, usages: readonly KeyUsage[]]>> = {
+  rsa: ["RFC 3279 §2.3.1", ["keyAgreement"]],
+  ec: ["RFC 8813 §3", ["keyEncipherment", "dataEncipherment"]],
+  ed25519: ["RFC 9295 §3", ["keyEncipherment", "dataEncipherment", "keyAgreement"]],
+  ed448: ["RFC 9295 §3", ["keyEncipherment", "dataEncipherment", "keyAgreement"]],
+  agreement: ["RFC 9295 §3", [
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyCertSign",
+  ]],
+  refused: ["", []],
+};
+
 function lintPurposes({ certificate, error, warn, has }: Linting): void {
   const { keyUsage, extendedKeyUsage, isCa, publicKey } = certificate;
   if (keyUsage?.size === 0) error("key_usage_empty", "RFC 5280 §4.2.1.3", "its key may be used for nothing");
@@ -249,8 +311,9 @@ function lintPurposes({ certificate, error, warn, has }: Linting): void {
   if (!agrees && (keyUsage?.has("encipherOnly") || keyUsage?.has("decipherOnly"))) {
     warn("key_usage", "RFC 5280 §4.2.1.3", "encipherOnly and decipherOnly mean nothing without keyAgreement");
   }
-  if (judgeKey(publicKey).kind === "ec" && (keyUsage?.has("keyEncipherment") || keyUsage?.has("dataEncipherment"))) {
-    error("key_usage", "RFC 8813 §3", "an EC key cannot encipher");
+  const [section, cannot] = CANNOT[judgeKey(publicKey).kind];
+  for (const usage of cannot) {
+    if (keyUsage?.has(usage)) error("key_usage", section, `a key of its kind cannot be used for ${usage}`);
   }
   if (extendedKeyUsage === undefined) return;
   if (extendedKeyUsage.includes(PurposeId.any) && has(ExtensionId.extendedKeyUsage)?.critical) {
@@ -266,45 +329,6 @@ function lintPurposes({ certificate, error, warn, has }: Linting): void {
       error("inconsistent_usage", "RFC 5280 §4.2.1.12", `its keyUsage rules out ${oidName(purpose)}`);
     }
   }
-}
-
-function lintNames({ certificate, error, warn, has }: Linting): void {
-  const { subject, names } = certificate;
-  if (subject.isEmpty && !certificate.isCa && !has(ExtensionId.subjectAltName)?.critical) {
-    error("no_subject", "RFC 5280 §4.1.2.6", "without a subject, its subject alternative name must be critical");
-  }
-  if (subject.values("1.2.840.113549.1.9.1").length > 0) {
-    warn("email_in_subject", "RFC 5280 §4.1.2.6", "mail addresses belong into the subject alternative name");
-  }
-  for (const part of [...subject.parts, ...certificate.issuer.parts].flat()) {
-    if (part.type === "2.5.4.6" && !/^[A-Z]{2}$/.test(part.value)) {
-      error("country", "RFC 5280 §A.1", `the country ${JSON.stringify(part.value)} is not two letters`);
-    }
-    if (part.type === "2.5.4.3" && [...part.value].length > 64) {
-      error("common_name_too_long", "RFC 5280 §A.1", "a common name has more than 64 characters");
-    }
-    if (part.value === "") error("attribute_empty", "RFC 5280 §A.1", `${part.label} is empty`);
-    const old = [Tag.TELETEX_STRING, Tag.BMP_STRING, Tag.UNIVERSAL_STRING] as readonly number[];
-    if (old.includes(part.tag)) {
-      warn("string_type", "RFC 5280 §4.1.2.4", `${part.label} is neither UTF8String nor PrintableString`);
-    }
-  }
-  for (const { kind, value } of names) {
-    const shown = JSON.stringify(value);
-    const host = value.toLowerCase().replace(/^\*\./, "");
-    if (kind === "dns" && !isHostName(host)) error("dns_name", "RFC 5280 §4.2.1.6", `${shown} is no host name`);
-    else if (kind === "dns" && addressOctets(host) !== undefined) {
-      error("dns_name", "RFC 5280 §4.2.1.6", `${shown} is an address, and stands as a host name`);
-    } else if (kind === "dns" && host.includes("_")) {
-      warn("dns_name", "RFC 1034 §3.5", `${shown} has an underscore`);
-    }
-    if (kind === "email" && mailboxOf(value) === undefined) {
-      error("email", "RFC 5280 §4.2.1.6", `${shown} is no mailbox`);
-    }
-    if (kind === "uri" && uriOf(value) === undefined) error("uri", "RFC 5280 §4.2.1.6", `${shown} is no absolute URI`);
-  }
-  const spelled = names.map(({ kind, value }) => `${kind} ${value.toLowerCase()}`);
-  if (new Set(spelled).size < spelled.length) warn("name_twice", "RFC 5280 §4.2.1.6", "a name occurs twice");
 }
 
 function lintProfile({ certificate, error, warn }: Linting, name: ProfileName | "root"): void {

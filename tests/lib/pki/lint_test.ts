@@ -81,7 +81,7 @@ Deno.test("lint() names what breaks RFC 5280", () => {
     noIssuer: codes({ issuer: "" }),
     noSubject: codes({ subject: "", criticalNames: false }),
     address: codes({ names: ["dns:10.0.0.1", "dns:a b", "email:a", "uri:/x"] }),
-    country: codes({ subject: [["2.5.4.6", "Germany"]] }),
+    country: codes({ subject: [["2.5.4.6", tlv(0x13, new TextEncoder().encode("Germany"))]] }),
     long64: codes({ subject: "x".repeat(65) }),
     usage: codes({ usage: ["cRLSign"] }),
     noUsage: codes({ usage: [] }),
@@ -93,12 +93,12 @@ Deno.test("lint() names what breaks RFC 5280", () => {
     backwards: ["validity_empty"],
     twice: ["duplicate_extension"],
     rotten: ["unreadable_extension"],
-    critical: ["critical"],
+    critical: ["critical", "no_subject_key_identifier"],
     spelled: ["default_encoded"],
     certSign: ["key_cert_sign"],
     constraining: ["only_for_ca"],
     pathLength: ["path_length"],
-    noKeyIds: ["no_authority_key_identifier"],
+    noKeyIds: ["no_authority_key_identifier", "no_subject_key_identifier"],
     noIssuer: ["no_issuer"],
     noSubject: ["no_subject"],
     address: ["dns_name", "dns_name", "email", "uri"],
@@ -133,7 +133,7 @@ Deno.test("lint() names times in the wrong form", () => {
     key.spki,
     constructed(3, sequence(extension(ExtensionId.authorityKeyIdentifier, sequence(tlv(0x80, signer.id))))),
   );
-  deepEqual(lint(signed(signer, tbs)).map((finding) => finding.code), ["time_form"]);
+  deepEqual(lint(signed(signer, tbs)).map((finding) => finding.code), ["time_form", "no_subject_key_identifier"]);
 });
 
 Deno.test("lint() holds a certificate against a profile, and says where each rule stands", () => {
