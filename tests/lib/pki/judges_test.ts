@@ -61,7 +61,7 @@ for (const algorithm of ALGORITHMS) {
           const leaf = await identity(ca, profile, { algorithm: own });
           await writeFile(folder.at("chain"), leaf.chain);
           const purposes = { server: ["1.3.6.1.5.5.7.3.1"], client: ["1.3.6.1.5.5.7.3.2"] };
-          const asked = profile === "client" ? purposes.client : purposes.server;
+          const asked = profile === "peer" ? Object.values(purposes).flat() : purposes[profile as "server" | "client"];
           const args = ["--verify", "--verify-profile=medium", "--load-ca-certificate", folder.at("root")];
           const purpose = asked.map((id) => `--verify-purpose=${id}`);
           const verdict = await judge("certtool", [
@@ -115,6 +115,7 @@ for (const algorithm of ALGORITHMS) {
         match(await judge("openssl", ["req", "-verify", "-noout", "-in", folder.at("request")]), /verify OK/);
         const info = await judge("certtool", ["--crq-info", "--no-text", "--infile", folder.at("request")]);
         match(info, /BEGIN NEW CERTIFICATE REQUEST/);
+        match(await judge("certtool", ["--crq-info", "--infile", folder.at("request")]), /Self signature: verified/);
       }
     },
   });

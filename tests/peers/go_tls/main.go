@@ -3,6 +3,8 @@
 //	go_tls serve CA CHAIN KEY             serves "hello" to clients with a certificate of CA, prints its port
 //	go_tls dial PORT NAME CA CHAIN KEY    asks a server at the loopback for its root page, prints the answer
 //	go_tls verify CA CHAIN NAME           verifies a chain for every purpose its leaf states
+//	go_tls lists CAS LISTS                verifies revocation lists, each by one of CAS, prints the serials on them
+//	go_tls request FILE                   verifies a certification request, prints its names
 package main
 
 import (
@@ -19,7 +21,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("serve, dial or verify"))
+		fail(fmt.Errorf("serve, dial, verify, lists or request"))
 	}
 	switch args := os.Args[2:]; os.Args[1] {
 	case "serve":
@@ -28,8 +30,12 @@ func main() {
 		dial(args[0], args[1], args[2], args[3], args[4])
 	case "verify":
 		verify(args[0], args[1], args[2])
+	case "lists":
+		lists(args[0], args[1])
+	case "request":
+		request(args[0])
 	default:
-		fail(fmt.Errorf("serve, dial or verify"))
+		fail(fmt.Errorf("serve, dial, verify, lists or request"))
 	}
 }
 
@@ -80,15 +86,21 @@ func dial(port, name, ca, chain, key string) {
 	fmt.Print(string(must(io.ReadAll(response.Body))))
 }
 
+func blocks(file string) (found [][]byte) {
+	for rest := must(os.ReadFile(file)); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return
+		}
+		found = append(found, block.Bytes)
+	}
+}
+
 func verify(ca, chain, name string) {
 	intermediates := x509.NewCertPool()
 	var leaf *x509.Certificate
-	for rest := must(os.ReadFile(chain)); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		certificate := must(x509.ParseCertificate(block.Bytes))
+	for _, der := range blocks(chain) {
+		certificate := must(x509.ParseCertificate(der))
 		if leaf == nil {
 			leaf = certificate
 		} else {
@@ -104,4 +116,32 @@ func verify(ca, chain, name string) {
 		}))
 	}
 	fmt.Println("ok")
+}
+
+func lists(cas, file string) {
+	for _, der := range blocks(file) {
+		list := must(x509.ParseRevocationList(der))
+		var verdict error = fmt.Errorf("a list is signed by none of the CAs")
+		for _, ca := range blocks(cas) {
+			if err := list.CheckSignatureFrom(must(x509.ParseCertificate(ca))); err == nil {
+				verdict = nil
+			}
+		}
+		if verdict != nil {
+			fail(verdict)
+		}
+		for _, entry := range list.RevokedCertificateEntries {
+			fmt.Printf("%x %d\n", entry.SerialNumber, entry.ReasonCode)
+		}
+	}
+}
+
+func request(file string) {
+	for _, der := range blocks(file) {
+		asked := must(x509.ParseCertificateRequest(der))
+		if err := asked.CheckSignature(); err != nil {
+			fail(err)
+		}
+		fmt.Println(asked.Subject, asked.DNSNames, asked.IPAddresses, asked.URIs, asked.EmailAddresses)
+	}
 }

@@ -26,6 +26,8 @@ export interface Files {
   readonly chain: string;
   /** The key of the chain. */
   readonly key: string;
+  /** The revocation lists of all CAs, where they are to be looked at. */
+  readonly lists?: string;
 }
 
 /** A server that listens on the loopback. */
@@ -42,6 +44,8 @@ export interface Server {
   readonly missing: boolean;
   /** Whether it asks for certificates. */
   readonly mutual: boolean;
+  /** Whether it looks at revocation lists. */
+  readonly revokes?: boolean;
   /** Starts it. */
   serve(files: Files): Promise<Listening>;
 }
@@ -52,6 +56,8 @@ export interface Client {
   readonly name: string;
   /** Whether it is not installed here. */
   readonly missing: boolean;
+  /** Whether it looks at revocation lists. */
+  readonly revokes?: boolean;
   /** Asks the server at a port of the loopback, as `localhost`; rejects when it is refused or refuses. */
   dial(port: number, files: Files): Promise<string>;
 }
@@ -136,6 +142,11 @@ async function listening(port: number): Promise<void> {
 
 const read = (file: string) => Deno.readTextFile(file);
 
+const optional = (file: string | undefined) => file === undefined ? [] : [file];
+
+/** For scripts of Node, which reads one list of a text alone. */
+const LISTS = `function lists(text) { return String(text).match(/-----BEGIN[^]*?-----END X509 CRL-----/g); }`;
+
 /** What serves. */
 export const SERVERS: readonly Server[] = [
   {
@@ -169,11 +180,13 @@ export const SERVERS: readonly Server[] = [
     name: "Node",
     missing: lacking("node"),
     mutual: true,
-    serve({ ca, chain, key }) {
-      const script = `const [ca, cert, key] = process.argv.slice(1).map((f) => require("fs").readFileSync(f));
-        const server = require("https").createServer({ ca, cert, key, requestCert: true }, (_, r) => r.end("hello"));
-        server.listen(0, "127.0.0.1", () => console.log(server.address().port));`;
-      return start(tool("node"), ["-e", script, ca, chain, key]);
+    revokes: true,
+    serve({ ca, chain, key, lists }) {
+      const script = `const [ca, cert, key, ...crl] = process.argv.slice(1).map((f) => require("fs").readFileSync(f));
+        const options = { ca, cert, key, requestCert: true, ...(crl.length > 0 ? { crl: lists(crl[0]) } : {}) };
+        const server = require("https").createServer(options, (_, r) => r.end("hello"));
+        server.listen(0, "127.0.0.1", () => console.log(server.address().port));${LISTS}`;
+      return start(tool("node"), ["-e", script, ca, chain, key, ...optional(lists)]);
     },
   },
   {
@@ -186,13 +199,16 @@ export const SERVERS: readonly Server[] = [
     name: "rustls",
     missing: rustlsMissing,
     mutual: true,
-    serve: async ({ ca, chain, key }) => await start(await rustls(), ["serve", ca, chain, key]),
+    revokes: true,
+    serve: async ({ ca, chain, key, lists }) =>
+      await start(await rustls(), ["serve", ca, chain, key, ...optional(lists)]),
   },
   {
     name: "nginx",
     missing: lacking("nginx"),
     mutual: true,
-    async serve({ folder, ca, chain, key }) {
+    revokes: true,
+    async serve({ folder, ca, chain, key, lists }) {
       const port = await freePort();
       const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map((name) => `${name}_temp_path ${folder}/${name};`).join(" ");
@@ -201,6 +217,7 @@ export const SERVERS: readonly Server[] = [
         `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice; events {}
         http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_certificate ${chain};
           ssl_certificate_key ${key}; ssl_client_certificate ${ca}; ssl_verify_client on; ssl_verify_depth 3;
+          ${lists === undefined ? "" : `ssl_crl ${lists};`}
           location / { return 200 hello; } } }`,
       );
       // "using the … event method" is a notice of its start; the socket listens by then.
@@ -279,13 +296,15 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "Node",
     missing: lacking("node"),
-    async dial(port, { ca, chain, key }) {
+    revokes: true,
+    async dial(port, { ca, chain, key, lists }) {
       const script = `const [port, ...files] = process.argv.slice(1);
-        const [ca, cert, key] = files.map((f) => require("fs").readFileSync(f));
+        const [ca, cert, key, ...crl] = files.map((f) => require("fs").readFileSync(f));
         require("https").get({ host: "127.0.0.1", port, servername: "localhost", ca, cert, key,
-          headers: { host: "localhost:" + port }, agent: false },
-          (r) => r.pipe(process.stdout)).on("error", (e) => { console.error(e); process.exitCode = 1; });`;
-      return (await execute(tool("node"), ["-e", script, String(port), ca, chain, key])).stdout;
+          ...(crl.length > 0 ? { crl: lists(crl[0]) } : {}), headers: { host: "localhost:" + port }, agent: false },
+          (r) => r.pipe(process.stdout)).on("error", (e) => { console.error(e); process.exitCode = 1; });${LISTS}`;
+      const args = ["-e", script, String(port), ca, chain, key, ...optional(lists)];
+      return (await execute(tool("node"), args)).stdout;
     },
   },
   {
@@ -297,15 +316,18 @@ export const CLIENTS: readonly Client[] = [
   {
     name: "rustls",
     missing: rustlsMissing,
-    dial: async (port, { ca, chain, key }) =>
-      (await execute(await rustls(), ["dial", String(port), "localhost", ca, chain, key])).stdout,
+    revokes: true,
+    dial: async (port, { ca, chain, key, lists }) =>
+      (await execute(await rustls(), ["dial", String(port), "localhost", ca, chain, key, ...optional(lists)])).stdout,
   },
   {
     name: "curl",
     missing: lacking("curl"),
-    async dial(port, { ca, chain, key }) {
+    revokes: true,
+    async dial(port, { ca, chain, key, lists }) {
       const url = `https://localhost:${port}/`;
       const args = ["-sSf", "--max-time", "10", "--resolve", `localhost:${port}:127.0.0.1`];
+      if (lists !== undefined) args.push("--crlfile", lists);
       return (await execute(tool("curl"), [...args, "--cacert", ca, "--cert", chain, "--key", key, url])).stdout;
     },
   },

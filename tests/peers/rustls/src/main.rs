@@ -1,9 +1,12 @@
 //! rustls and webpki as a judge of our certificates.
 //!
-//!     rustls-judge serve CA CHAIN KEY            serves "hello" to clients with a certificate of CA, prints its port
-//!     rustls-judge dial PORT NAME CA CHAIN KEY   asks a server at the loopback for its root page, prints the answer
+//!     rustls-judge serve CA CHAIN KEY [LISTS]            serves "hello" to clients with a certificate of CA, prints its port
+//!     rustls-judge dial PORT NAME CA CHAIN KEY [LISTS]   asks a server at the loopback for its root page, prints the answer
+//!
+//! With LISTS what was revoked is refused, all the way up the chain.
 
-use rustls::pki_types::{pem::PemObject, CertificateDer, PrivateKeyDer, ServerName};
+use rustls::client::WebPkiServerVerifier;
+use rustls::pki_types::{pem::PemObject, CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::error::Error;
@@ -18,8 +21,8 @@ fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["serve", ca, chain, key] => serve(ca, chain, key),
-        ["dial", port, name, ca, chain, key] => dial(port.parse()?, name, &[ca, chain, key]),
+        ["serve", ca, chain, key, lists @ ..] => serve(ca, chain, key, lists),
+        ["dial", port, name, ca, chain, key, lists @ ..] => dial(port.parse()?, name, &[ca, chain, key], lists),
         _ => Err("serve or dial".into()),
     }
 }
@@ -36,8 +39,16 @@ fn roots(file: &str) -> Outcome<Arc<RootCertStore>> {
     Ok(Arc::new(store))
 }
 
-fn serve(ca: &str, chain: &str, key: &str) -> Outcome<()> {
-    let verifier = WebPkiClientVerifier::builder(roots(ca)?).build()?;
+fn revocation_lists(files: &[&str]) -> Outcome<Vec<CertificateRevocationListDer<'static>>> {
+    let mut lists = Vec::new();
+    for file in files {
+        lists.extend(CertificateRevocationListDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(lists)
+}
+
+fn serve(ca: &str, chain: &str, key: &str, lists: &[&str]) -> Outcome<()> {
+    let verifier = WebPkiClientVerifier::builder(roots(ca)?).with_crls(revocation_lists(lists)?).build()?;
     let config = ServerConfig::builder()
         .with_client_cert_verifier(verifier)
         .with_single_cert(certificates(chain)?, PrivateKeyDer::from_pem_file(key)?)?;
@@ -67,10 +78,11 @@ fn answer(config: Arc<ServerConfig>, stream: TcpStream) -> Outcome<()> {
     Ok(())
 }
 
-fn dial(port: u16, name: &str, files: &[&str; 3]) -> Outcome<()> {
+fn dial(port: u16, name: &str, files: &[&str; 3], lists: &[&str]) -> Outcome<()> {
     let [ca, chain, key] = files;
+    let verifier = WebPkiServerVerifier::builder(roots(ca)?).with_crls(revocation_lists(lists)?).build()?;
     let config = ClientConfig::builder()
-        .with_root_certificates(roots(ca)?)
+        .with_webpki_verifier(verifier)
         .with_client_auth_cert(certificates(chain)?, PrivateKeyDer::from_pem_file(key)?)?;
     let name = ServerName::try_from(name.to_string())?;
     let stream = TcpStream::connect(("127.0.0.1", port))?;
