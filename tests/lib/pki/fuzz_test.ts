@@ -1,10 +1,20 @@
 import { equal, ok } from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createCipheriv, generateKeyPairSync, type KeyObject, pbkdf2Sync, scryptSync } from "node:crypto";
 import { parseCertificate } from "../../../lib/pki/certificate.ts";
 import { parseCrl } from "../../../lib/pki/crl.ts";
-import { constructed, extension, objectIdentifier, sequence } from "../../../lib/pki/encode.ts";
+import {
+  constructed,
+  extension,
+  integer,
+  NULL,
+  objectIdentifier,
+  octetString,
+  sequence,
+} from "../../../lib/pki/encode.ts";
 import { PkiError } from "../../../lib/pki/errors.ts";
 import { inspect } from "../../../lib/pki/inspect.ts";
-import { generateKeyPair } from "../../../lib/pki/key.ts";
+import { exportPrivateKey, generateKeyPair, importPrivateKey } from "../../../lib/pki/key.ts";
 import { lint } from "../../../lib/pki/lint.ts";
 import { PurposeId } from "../../../lib/pki/oid.ts";
 import { pemEncode } from "../../../lib/pki/pem.ts";
@@ -119,6 +129,61 @@ Deno.test("parseRequest() and verifyRequest() throw nothing untyped, and believe
     ok(!good || damaged.every((byte, i) => byte === der[i]));
   });
 });
+
+/** An EC key as files hold it: alone, in PKCS#8, and in PBES2 with cheap parameters. */
+function keyFiles(): Record<string, Uint8Array | string> {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const edwards = generateKeyPairSync("ed25519").privateKey;
+  const der = (key: KeyObject) => new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
+  const clear = der(pair);
+  const sealed = (derivation: Uint8Array, key: Uint8Array) => {
+    const iv = new Uint8Array(16).fill(7);
+    const cipher = createCipheriv("aes-256-cbc", key, iv);
+    const octets = Uint8Array.from([...cipher.update(clear), ...cipher.final()]);
+    const aes = sequence(objectIdentifier("2.16.840.1.101.3.4.1.42"), octetString(iv));
+    const scheme = sequence(objectIdentifier("1.2.840.113549.1.5.13"), sequence(derivation, aes));
+    return sequence(scheme, octetString(octets));
+  };
+  const salt = new Uint8Array(8).fill(9);
+  const hmac = sequence(objectIdentifier("1.2.840.113549.2.9"), NULL);
+  const pbkdf2 = sequence(
+    objectIdentifier("1.2.840.113549.1.5.12"),
+    sequence(octetString(salt), integer(1), integer(32), hmac),
+  );
+  const scrypt = sequence(
+    objectIdentifier("1.3.6.1.4.1.11591.4.11"),
+    sequence(octetString(salt), integer(2), integer(1), integer(1)),
+  );
+  return {
+    "PKCS#8 of an EC key": clear,
+    "PKCS#8 of an Ed25519 key": der(edwards),
+    "PKCS#8 of an RSA key": der(rsa),
+    "PBES2 with PBKDF2": sealed(pbkdf2, pbkdf2Sync("secret", salt, 1, 32, "sha256")),
+    "PBES2 with scrypt": sealed(scrypt, scryptSync("secret", salt, 32, { N: 2, r: 1, p: 1 })),
+    "EC PRIVATE KEY": pair.export({ type: "sec1", format: "pem" }) as string,
+    "an old encrypted EC PRIVATE KEY": execFileSync(
+      "openssl",
+      ["ec", "-aes128", "-passout", "pass:secret"],
+      { input: pair.export({ type: "sec1", format: "pem" }), encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] },
+    ),
+  };
+}
+
+for (const [what, file] of Object.entries(keyFiles())) {
+  Deno.test(`importPrivateKey() throws nothing untyped, and reads no other key, from a damaged file: ${what}`, async () => {
+    const options = { passphrase: "secret" };
+    const whole = await exportPrivateKey(await importPrivateKey(file, options));
+    const text = typeof file === "string";
+    const bytes = text ? new TextEncoder().encode(file) : file;
+    await fuzz(bytes, async (damaged) => {
+      const input = text ? new TextDecoder("latin1").decode(damaged) : damaged;
+      const read = await importPrivateKey(input, options);
+      // Another EC or Ed25519 number is another sound key, where nothing beside it says which it was.
+      if (read.algorithm.startsWith("rsa-")) equal(await exportPrivateKey(read), whole);
+    });
+  });
+}
 
 Deno.test("verifyChain() throws nothing and accepts nothing damaged, wherever the damage is", async () => {
   const middle = testKey();
