@@ -242,16 +242,19 @@ interface Known {
 }
 
 function dryRun(deps: CertificateDeps, { domain, certificate, plan }: Known): RenewalAnswer {
+  const now = deps.now();
+  const next = plan?.nextAttempt ?? "";
+  const waits = Date.parse(next) > now.getTime() ? `; the next attempt is at ${next}` : "";
   if (certificate === undefined || plan === undefined) {
-    return { domain, status: "would_renew", reason: "there is no certificate yet" };
+    return { domain, status: "would_renew", reason: `there is no certificate yet${waits}` };
   }
   const at = renewalAt(certificate, plan);
   const why = plan.wish?.fingerprint === certificate.fingerprint && plan.wish.start !== undefined
-    ? "the CA suggests it"
-    : "its remaining life";
-  return at <= deps.now()
-    ? { domain, status: "would_renew", reason: `due since ${at.toISOString()}, by ${why}` }
-    : { domain, status: "not_due", reason: `due ${at.toISOString()}, by ${why}; ends ${certificate.notAfter}` };
+    ? "as the CA suggests"
+    : "by its remaining life";
+  return at <= now
+    ? { domain, status: "would_renew", reason: `due since ${at.toISOString()}, ${why}${waits}` }
+    : { domain, status: "not_due", reason: `due ${at.toISOString()}, ${why}; ends ${certificate.notAfter}` };
 }
 
 function onTheWire(deps: CertificateDeps, { domain, certificate, plan }: Known): DomainCertificate {

@@ -208,7 +208,7 @@ function lookAtLimits(deps: DoctorDeps, plan: Plan | undefined): DoctorFinding {
     return { check, result: "problem", detail: `The CA asked not to be asked again before ${until.toISOString()}.` };
   }
   if (plan?.nextAttempt !== undefined && new Date(plan.nextAttempt) > deps.now()) {
-    const times = plan.failures === 1 ? "a failure" : `${plan.failures} failures in a row`;
+    const times = plan.failures > 1 ? `${plan.failures} failures in a row` : "a failure";
     const detail = `After ${times} the next attempt is at ${plan.nextAttempt}. ` +
       `Once the cause is gone: helyos cert renew ${plan.domain}`;
     return { check, result: "warning", detail };

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { AcmeError } from "@helyos/acme";
+import { AcmeError, type RenewalInfo } from "@helyos/acme";
 import { parseCertificates } from "@helyos/pki";
 import type { Entry, Lock } from "../store/store.ts";
 import {
@@ -23,12 +23,14 @@ import { isWanted, orderCertificate, type OrderDeps, type Progress, Superseded }
 import {
   afterFailure,
   askAgainAt,
+  bounded,
   chooseDirectory,
   orderDue,
   pausedUntil,
   renewalAt,
   watchDue,
   wishOf,
+  wishUnknown,
 } from "./schedule.ts";
 
 /** What the keeper needs. */
@@ -70,6 +72,8 @@ export class CertificateKeeper implements AsyncDisposable {
   readonly #running = new Map<string, Promise<void>>();
   /** Names left alone for now, by the instant until which. */
   readonly #held = new Map<string, number>();
+  /** CAs that asked everybody for patience, by directory, until when. */
+  readonly #quiet = new Map<string, string>();
   /** Whether it was told that ACME is off although routes want it. */
   #toldOff = false;
   #ticking: Promise<void> = Promise.resolve();
@@ -233,10 +237,11 @@ export class CertificateKeeper implements AsyncDisposable {
         due: orderDue(rest, certificate.value, now()).toISOString(),
       });
     }
-    const directory = chooseDirectory(settings, plan.value, now());
+    const patient: Plan = { ...plan.value, pauses: { ...plan.value.pauses, ...Object.fromEntries(this.#quiet) } };
+    const directory = chooseDirectory(settings, patient, now());
     if (directory === undefined) {
-      const until = pausedUntil(settings, plan.value)!.toISOString();
-      return void await this.#replan({ plan, lock }, { ...plan.value, nextAttempt: until, due: until });
+      const until = pausedUntil(settings, patient)!.toISOString();
+      return void await this.#replan({ plan, lock }, { ...patient, nextAttempt: until, due: until });
     }
     await this.#order(job, directory);
     if (plan.value.failures > 0) log.info(`${domain} has a certificate again`);
@@ -266,33 +271,44 @@ export class CertificateKeeper implements AsyncDisposable {
     } catch (error) {
       if (error instanceof Superseded || signal.aborted) return;
       meter.failure(domain);
+      this.#heed(error, progress.directory);
       const failed = afterFailure(progress.plan.value, error, { directory: progress.directory, settings, now: now() });
       log.warn(`no certificate for ${domain} yet`, { ...facts(error), next: failed.nextAttempt });
       await this.#replan({ plan: progress.plan, lock }, failed);
     }
   }
 
+  /** RFC 9110 §15.6.4: 503 is about the server, whoever asks. 429 may be about one name alone, so it is kept with that one. */
+  #heed(error: unknown, directory: string): void {
+    if (!(error instanceof AcmeError && error.problem?.status === 503 && error.retryAt !== undefined)) return;
+    this.#quiet.set(directory, bounded(error.retryAt, this.#deps.now()).toISOString());
+  }
+
   async #askWish({ plan, lock }: Job, certificate: Entry<StoredCertificate>): Promise<void> {
-    const { accounts, now, log, settings } = this.#deps;
-    const { domain } = plan.value;
-    let info: Awaited<ReturnType<Awaited<ReturnType<typeof accounts.client>>["renewalInfo"]>>;
+    const { now, log, settings } = this.#deps;
+    const { domain, wish: known } = plan.value;
+    const directory = certificate.value.directory ?? settings.directory;
+    let wish: NonNullable<Plan["wish"]>;
     try {
-      const client = await accounts.client(certificate.value.directory ?? settings.directory);
-      info = await client.renewalInfo(parseCertificates(certificate.value.chainPem)[0]!.der);
+      wish = wishOf(certificate.value, await this.#renewalInfo(directory, certificate.value), now());
     } catch (error) {
-      // RFC 9773 §4.3.3: without an answer the certificate's own lifetime counts, or what was known
       if (!(error instanceof AcmeError)) throw error;
       log.info(`the CA did not say when to renew ${domain}`, facts(error));
+      this.#heed(error, directory);
+      wish = wishUnknown(certificate.value, known, { now: now(), retryAt: error.retryAt });
     }
-    const known = plan.value.wish?.fingerprint === certificate.value.fingerprint ? plan.value.wish : undefined;
-    const wish = info === undefined && known !== undefined
-      ? { ...known, askAgain: wishOf(certificate.value, undefined, now()).askAgain }
-      : wishOf(certificate.value, info, now());
     if (wish.explanationUrl !== undefined && wish.explanationUrl !== known?.explanationUrl) {
       log.warn(`the CA explains why ${domain} is to be renewed`, { at: wish.explanationUrl });
     }
     const next: Plan = { ...plan.value, wish };
     await this.#replan({ plan, lock }, { ...next, due: orderDue(next, certificate.value, now()).toISOString() });
+  }
+
+  async #renewalInfo(directory: string, { chainPem }: StoredCertificate): Promise<RenewalInfo | undefined> {
+    const retryAt = new Date(this.#quiet.get(directory) ?? 0);
+    if (retryAt > this.#deps.now()) throw new AcmeError("unavailable", "it asked everybody for patience", { retryAt });
+    const client = await this.#deps.accounts.client(directory);
+    return await client.renewalInfo(parseCertificates(chainPem)[0]!.der, { signal: this.#stopping.signal });
   }
 
   async #replan({ plan, lock }: Pick<Job, "plan" | "lock">, next: Plan): Promise<boolean> {

@@ -53,6 +53,23 @@ export function wishOf(certificate: Life, info: RenewalInfo | undefined, now: Da
   };
 }
 
+/** The wish to store when the CA did not say: what was known, and when to ask again. */
+export function wishUnknown(
+  certificate: Life,
+  known: Plan["wish"],
+  { now, retryAt }: { readonly now: Date; readonly retryAt: Date | undefined },
+): NonNullable<Plan["wish"]> {
+  // Without an answer the certificate's own lifetime counts (RFC 9773 §4.3.3): nothing is lost by patience
+  const later = Math.max(now.getTime() + ASK_AGAIN_MS, retryAt === undefined ? 0 : bounded(retryAt, now).getTime());
+  const same = known?.fingerprint === certificate.fingerprint ? known : { fingerprint: certificate.fingerprint };
+  return { ...same, askAgain: new Date(later).toISOString() };
+}
+
+/** What a server asks for is kept, but none can switch renewals off for good. */
+export function bounded(retryAt: Date, now: Date): Date {
+  return new Date(Math.min(retryAt.getTime(), now.getTime() + MAX_PAUSE_MS));
+}
+
 /** When a plan for ordering is due next. */
 export function orderDue(plan: Plan, certificate: StoredCertificate | undefined, now: Date): Date {
   if (plan.nextAttempt !== undefined) return new Date(plan.nextAttempt);
@@ -129,8 +146,7 @@ export function afterFailure(
   const { directory, settings, now } = at;
   const failures = plan.failures + 1;
   const asked = error instanceof AcmeError ? error.retryAt : undefined;
-  // What a server asks for is kept, but none can switch renewals off for good
-  const retryAt = asked && new Date(Math.min(asked.getTime(), now.getTime() + MAX_PAUSE_MS));
+  const retryAt = asked && bounded(asked, now);
   const pauses = Object.fromEntries(
     Object.entries({
       ...plan.pauses,

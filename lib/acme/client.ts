@@ -6,6 +6,7 @@
 import { type KeyPair, parseCertificate, parseCertificates } from "@helyos/pki";
 import { AcmeError } from "./errors.ts";
 import { base64url, bindExternalAccount, publicJwk, signJws, thumbprint } from "./jws.ts";
+import { unlessAborted } from "./patience.ts";
 import { problemError, readProblem } from "./problem.ts";
 import {
   type Authorization,
@@ -135,14 +136,16 @@ export class AcmeClient implements AsyncDisposable {
   /**
    * Where the server's operations are. Asked once, remembered.
    *
+   * @param options A signal.
    * @returns The directory.
    * @throws {AcmeError} If the server cannot be reached or is not an ACME server.
    */
-  directory(): Promise<Directory> {
-    return this.#directory ??= this.#fetchDirectory().catch((error) => {
+  directory(options: CallOptions = {}): Promise<Directory> {
+    this.#directory ??= this.#fetchDirectory().catch((error) => {
       this.#directory = undefined;
       throw error;
     });
+    return unlessAborted(this.#directory, options.signal);
   }
 
   /**
@@ -174,7 +177,7 @@ export class AcmeClient implements AsyncDisposable {
    * @throws {AcmeError} If the server refuses.
    */
   async register(account: NewAccount = {}, options: CallOptions = {}): Promise<string> {
-    const { newAccount, meta } = await this.directory();
+    const { newAccount, meta } = await this.directory(options);
     if (meta?.externalAccountRequired && !account.externalAccount) {
       throw new AcmeError(
         "account",
@@ -221,7 +224,7 @@ export class AcmeClient implements AsyncDisposable {
    */
   async changeKey(newKey: KeyPair, options: CallOptions = {}): Promise<void> {
     accountKeyOf(newKey);
-    const { keyChange } = await this.directory();
+    const { keyChange } = await this.directory(options);
     if (!keyChange) throw new AcmeError("unsupported", "Cannot change the account's key: this CA does not offer it");
     const payload = { account: this.#accountUrl, oldKey: await publicJwk(this.#accountKey) };
     const inner = await signJws(newKey, { jwk: await publicJwk(newKey), url: keyChange }, payload);
@@ -248,7 +251,7 @@ export class AcmeClient implements AsyncDisposable {
    * @throws {AcmeError} If the server refuses: see the codes.
    */
   async newOrder(order: NewOrder, options: CallOptions = {}): Promise<Order> {
-    const { newOrder } = await this.directory();
+    const { newOrder } = await this.directory(options);
     const names = order.identifiers.map((one) => one.value).join(", ");
     const response = await this.#post(`Cannot order a certificate for ${names}`, newOrder, order, options);
     return this.#order(readLocation(response.headers.location, newOrder), response);
@@ -368,7 +371,7 @@ export class AcmeClient implements AsyncDisposable {
    * @throws {AcmeError} If the server refuses.
    */
   async revoke(certificate: Uint8Array, reason = 0, options: CallOptions = {}): Promise<void> {
-    const { revokeCert } = await this.directory();
+    const { revokeCert } = await this.directory(options);
     const payload = { certificate: base64url(certificate), reason };
     await this.#post("Cannot revoke the certificate", revokeCert, payload, options);
   }
@@ -385,7 +388,7 @@ export class AcmeClient implements AsyncDisposable {
     certificate: string | Uint8Array,
     options: CallOptions = {},
   ): Promise<RenewalInfo | undefined> {
-    const { renewalInfo } = await this.directory();
+    const { renewalInfo } = await this.directory(options);
     if (!renewalInfo) return undefined;
     // RFC 9773 §4.1: added as a path segment, whether or not the address ends in a slash.
     const response = await this.#get(`${renewalInfo.replace(/\/$/, "")}/${certificateId(certificate)}`, options);
@@ -424,7 +427,7 @@ export class AcmeClient implements AsyncDisposable {
   }
 
   async #freshNonce(signal: AbortSignal | undefined): Promise<string> {
-    const { newNonce } = await this.directory();
+    const { newNonce } = await this.directory({ signal });
     const response = await this.#transport.send("HEAD", newNonce, { signal });
     this.#keepNonce(response);
     const nonce = this.#nonces.pop();

@@ -25,7 +25,8 @@ export interface RenewalInput {
 /**
  * When a certificate is due for renewal.
  *
- * With the CA's wish (ARI) a random instant of its window (RFC 9773 §4.2). Without, the earlier of 30 days left and a third of the life
+ * With the CA's wish (ARI) a random instant of its window (RFC 9773 §4.2), and before the last twentieth of the life, whatever the wish.
+ * Without, the earlier of 30 days left and a third of the life
  * left, half of it for certificates shorter than 10 days; up to a twentieth of the life earlier, so that many do not come at once.
  *
  * @example A certificate of 90 days is due when 30 are left
@@ -50,7 +51,8 @@ export function renewalTime(input: RenewalInput): Date {
   }
   if (input.info) {
     const { start, end } = input.info;
-    return new Date(start.getTime() + spread * (end.getTime() - start.getTime()));
+    const wished = start.getTime() + spread * (end.getTime() - start.getTime());
+    return new Date(Math.min(wished, input.notAfter.getTime() - life / 20));
   }
   // 30 days left would be at once for a life of less than that: never more than two thirds are given up.
   const left = life < 10 * DAY_MS ? life / 2 : Math.max(life / 3, Math.min(30 * DAY_MS, life * 2 / 3));

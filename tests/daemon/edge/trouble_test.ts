@@ -121,6 +121,8 @@ Deno.test({
     const first = Date.parse((await one(bench)).next_attempt!) - time.now().getTime();
     ok(Math.abs(first - 5 * 3600_000) < 10_000, `waits ${first} ms`);
     const asked = faults.seen.length;
+    const would = await certificates.renewCertificate(bench.deps, { domain, dryRun: true }, BY);
+    match(would.reason, /^there is no certificate yet; the next attempt is at 2/);
     await rejectsConflict(
       () => certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY),
       /not to be asked/,
@@ -138,6 +140,65 @@ Deno.test({
     faults.before = () => undefined;
     await bench.edge.keeper.settled();
     equal((await one(bench)).failures, 0);
+  },
+});
+
+Deno.test({
+  name: "a CA that asks everybody for patience by 503 is left alone for every name, and no name fails more than once",
+  ignore,
+  async fn() {
+    await using scene = await setScene({ pebble: { env: { PEBBLE_WFE_NONCEREJECT: "0" } } });
+    const { bench, faults, time } = scene;
+    await add(bench, "first.example.com");
+    await bench.edge.keeper.settled();
+    let orders = 0;
+    faults.before = ({ path }) => {
+      if (!path.startsWith("/order-plz")) return undefined;
+      orders++;
+      return { status: 503, headers: { "retry-after": "7200" }, body: "down for maintenance" };
+    };
+    await Promise.all(Array.from({ length: 30 }, (_, index) => add(bench, `calm-${index}.example.com`)));
+    await bench.edge.keeper.settled();
+    ok(orders <= 8, `${orders} orders: those that were under way, and no other`);
+    for (const { domain, next_attempt, fingerprint } of await certificates.listCertificates(bench.deps)) {
+      if (fingerprint !== null) continue;
+      const wait = Date.parse(next_attempt!) - time.now().getTime();
+      ok(wait > 7_100_000 && wait < 7_300_000, `${domain} waits ${wait} ms`);
+    }
+    const asked = faults.seen.length;
+    time.pass(7_000_000);
+    await bench.edge.keeper.settled();
+    equal(faults.seen.length, asked, "the CA is left alone");
+    faults.before = () => undefined;
+    time.pass(300_000);
+    await bench.edge.keeper.settled();
+    const all = await certificates.listCertificates(bench.deps);
+    deepEqual(all.filter(({ fingerprint }) => fingerprint === null), []);
+  },
+});
+
+Deno.test({
+  name: "a CA that does not want to be asked for its wish is asked when it said, as it is for orders",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "wishless.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    faults.before = ({ path }) =>
+      path.includes("renewal") ? { status: 429, headers: { "retry-after": String(20 * 3600) } } : undefined;
+    time.pass(12 * 3600_000);
+    await bench.edge.keeper.settled();
+    const wishes = () => faults.seen.filter(({ path }) => path.includes("renewal")).length;
+    equal(wishes(), 1);
+    time.pass(19 * 3600_000);
+    await bench.edge.keeper.settled();
+    equal(wishes(), 1, "left alone");
+    time.pass(2 * 3600_000);
+    await bench.edge.keeper.settled();
+    equal(wishes(), 2);
+    equal((await one(bench)).failures, 0, "no order failed");
   },
 });
 
@@ -404,6 +465,9 @@ Deno.test({
     // Suspended for months: everything is past due at once
     time.pass(80 * DAY_MS);
     equal((await bench.store.list(DUE)).length, 1);
+    const would = await certificates.renewCertificate(bench.deps, { domain, dryRun: true }, BY);
+    equal(would.status, "would_renew");
+    match(would.reason, /^due since 2.*, as the CA suggests$/);
     await bench.edge.keeper.settled();
     notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
     equal(faults.finalized(), 2);

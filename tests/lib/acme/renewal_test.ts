@@ -31,6 +31,14 @@ Deno.test("renewalTime() picks an instant of the CA's window, even a past one", 
   equal(renewalTime({ notBefore: at(0), notAfter: at(90), info, spread: 0.5 }).getTime(), at(-4).getTime());
 });
 
+Deno.test("renewalTime() lets no wish of the CA let the certificate end", () => {
+  const late = { start: at(85), end: at(120) };
+  for (const spread of [0, 0.5, 0.99]) {
+    const due = renewalTime({ notBefore: at(0), notAfter: at(90), info: late, spread });
+    equal(due <= at(85.5), true, due.toISOString());
+  }
+});
+
 Deno.test("renewalTime() refuses a life that ends before it starts and a spread out of range", () => {
   throws(() => renewalTime({ notBefore: at(1), notAfter: at(0) }), RangeError);
   throws(() => renewalTime({ notBefore: at(0), notAfter: at(1), spread: 1 }), RangeError);

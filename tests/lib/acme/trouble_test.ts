@@ -174,6 +174,21 @@ Deno.test({
       );
       ok(Date.now() - start < 3000, step);
     }
+    // A client that does not know the directory yet
+    const controller = new AbortController();
+    one.faults.before = ({ path }) => {
+      if (path !== "/dir") return undefined;
+      setTimeout(() => controller.abort(new Error("enough")), 5);
+      return "hang";
+    };
+    await using fresh = new AcmeClient({
+      directoryUrl: one.faults.directoryUrl,
+      ca: one.faults.ca,
+      accountKey: await generateKeyPair(),
+    });
+    const start = Date.now();
+    await rejects(fresh.register({}, { signal: controller.signal }), /enough/);
+    ok(Date.now() - start < 3000, "the directory");
     one.faults.before = () => undefined;
     await rejects(one.obtain({ signal: AbortSignal.abort(new Error("never")) }), /never/);
   },
