@@ -222,7 +222,8 @@ async function judgeImport(
     return await judgeCertificate({ ...input, now: deps.now() });
   } catch (error) {
     if (!(error instanceof CertificateRefusal)) throw error;
-    throw new Failure("invalid", `certificate error: ${error.message}`, { cause: error.cause });
+    // The reason is the caller's to know; the daemon's log has no part in it
+    throw new Failure("invalid", `certificate error: ${error.message}`);
   }
 }
 

@@ -132,7 +132,7 @@ function lookAtCertificate(deps: DoctorDeps, certificate: StoredCertificate | un
 
 function lookAtProxy({ proxy }: DoctorDeps): DoctorFinding {
   const { state, detail } = proxy();
-  return { check: "proxy", result: state === "failing" ? "problem" : "ok", detail: `It says: ${detail}.` };
+  return { check: "proxy", result: state === "failing" ? "problem" : "ok", detail: `${detail}.` };
 }
 
 async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSignal): Promise<DoctorFinding[]> {

@@ -105,6 +105,11 @@ export function fingerprintOf(der: Uint8Array): string {
 
 function readChain(pem: string): Certificate[] {
   let certificates: Certificate[];
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
+    throw new CertificateRefusal(
+      "the certificate cannot be read: a private key is among it; give the certificates alone",
+    );
+  }
   try {
     certificates = parseCertificates(pem);
   } catch (cause) {

@@ -84,7 +84,12 @@ Deno.test("helyos routes shows how routes fare when the daemon says so, and why 
 
 Deno.test("helyos cert ls, inspect and renew show what the daemon knows", async () => {
   await using daemon = startFakeDaemon({
-    "GET /api/v1/certs": [CERTIFICATE, { ...CERTIFICATE, domain: "b.example", state: "failed", last_error: "no DNS" }],
+    "GET /api/v1/certs": [
+      { ...CERTIFICATE, days_left: 3 },
+      { ...CERTIFICATE, domain: "b.example", state: "failed", last_error: "no DNS" },
+      { ...CERTIFICATE, domain: "c.example", source: "import", days_left: 30 },
+      { ...CERTIFICATE, domain: "d.example", source: "import", days_left: 29 },
+    ],
     "GET /api/v1/certs/shop.example.com": { ...CERTIFICATE, chain_pem: "PEM\n" },
     "POST /api/v1/certs/shop.example.com/renew": {
       domain: "shop.example.com",
@@ -94,8 +99,8 @@ Deno.test("helyos cert ls, inspect and renew show what the daemon knows", async 
   });
   const said = (...tokens: string[]) => helyos(["cert", ...tokens, "--server", daemon.server]);
   const list = await said("ls");
-  match(list.stdout, /shop\.example\.com\s+acme\s+● served\s+87\s+2026-08-05T12:00:00Z/);
-  equal(list.stderr, "⚠ b.example: no DNS\n");
+  match(list.stdout, /shop\.example\.com\s+acme\s+● served\s+3\s+2026-08-05T12:00:00Z/);
+  equal(list.stderr, "⚠ b.example: no DNS\n⚠ d.example: import a new certificate; nobody else renews it\n");
   match((await said("inspect", "shop.example.com")).stdout, /Issuer\s+CN=Test/);
   equal((await said("inspect", "shop.example.com", "--pem")).stdout, "PEM\n");
   equal((await said("renew", "shop.example.com", "--dry-run")).stdout, "✓ 'shop.example.com' is not due: due later\n");
@@ -140,11 +145,13 @@ Deno.test("helyos cert rm asks, and without a terminal wants -y", async () => {
 
 Deno.test("helyos cert doctor exits with 1 when something stands in the way", async () => {
   const finding = (result: string) => ({ check: "dns", result, detail: "a.example is at 203.0.113.1." });
-  await using well = startFakeDaemon({ "GET /api/v1/certs/a.example/doctor": [finding("ok")] });
+  await using well = startFakeDaemon({ "GET /api/v1/certs/a.example/doctor": [finding("ok"), finding("skipped")] });
   await using ill = startFakeDaemon({ "GET /api/v1/certs/a.example/doctor": [finding("ok"), finding("problem")] });
   const doctor = (server: string) => helyos(["cert", "doctor", "a.example", "--server", server]);
-  equal((await doctor(well.server)).code, 0);
+  const healthy = await doctor(well.server);
+  const detail = "dns: a.example is at 203.0.113.1.\n";
+  deepEqual([healthy.code, healthy.stdout], [0, `✓ ${detail}• ${detail}`]);
   const { code, stdout } = await doctor(ill.server);
   equal(code, 1);
-  equal(stdout, "✓ dns: a.example is at 203.0.113.1.\n✗ dns: a.example is at 203.0.113.1.\n");
+  equal(stdout, `✓ ${detail}✗ ${detail}`);
 });

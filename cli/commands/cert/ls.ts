@@ -1,8 +1,17 @@
+import type { DomainCertificate } from "@helyos/api";
 import { command } from "../../command.ts";
 import { connect } from "../../connect.ts";
 import { printListing } from "../../listing.ts";
 import { statusCell } from "../../output/table.ts";
 import { sayJson, sayWarning } from "../../say.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Whether 30 days or a third of an import's life are left, whichever is less: from then on the daemon's log says so, too. */
+function isEnding({ source, days_left, not_before, not_after }: DomainCertificate): boolean {
+  if (source !== "import" || days_left === null || not_before === null || not_after === null) return false;
+  return days_left < Math.min(30, (Date.parse(not_after) - Date.parse(not_before)) / DAY_MS / 3);
+}
 
 export default command({
   summary: "List certificates: issued, served, days left, next renewal, last error",
@@ -24,8 +33,12 @@ one. 'pending' and 'failed' have none yet.`,
         next_attempt ?? next_renewal ?? "-",
       ]),
     });
-    for (const { domain, last_error } of certificates) {
+    for (const certificate of certificates) {
+      const { domain, last_error } = certificate;
       if (last_error !== null) sayWarning({ globals, io }, `${domain}: ${last_error}`);
+      if (isEnding(certificate)) {
+        sayWarning({ globals, io }, `${domain}: import a new certificate; nobody else renews it`);
+      }
     }
   },
 });
