@@ -6,7 +6,6 @@
  * @module
  */
 import { AcmeError, type RenewalInfo } from "@helyos/acme";
-import { parseCertificates } from "@helyos/pki";
 import type { Entry, Lock } from "../store/store.ts";
 import {
   certificateKey,
@@ -308,7 +307,7 @@ export class CertificateKeeper implements AsyncDisposable {
     const retryAt = new Date(this.#quiet.get(directory) ?? 0);
     if (retryAt > this.#deps.now()) throw new AcmeError("unavailable", "it asked everybody for patience", { retryAt });
     const client = await this.#deps.accounts.client(directory);
-    return await client.renewalInfo(parseCertificates(chainPem)[0]!.der, { signal: this.#stopping.signal });
+    return await client.renewalInfo(chainPem, { signal: this.#stopping.signal });
   }
 
   async #replan({ plan, lock }: Pick<Job, "plan" | "lock">, next: Plan): Promise<boolean> {

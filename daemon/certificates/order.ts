@@ -231,7 +231,7 @@ function replacedBy(
 ): string | undefined {
   if (certificate?.account === undefined || certificate.account !== account || failures > 0) return undefined;
   try {
-    return certificateId(parseCertificates(certificate.chainPem)[0]!.der);
+    return certificateId(certificate.chainPem);
   } catch {
     return undefined; // without an authority key identifier it cannot be named (RFC 9773 §4.1)
   }

@@ -379,7 +379,7 @@ export class AcmeClient implements AsyncDisposable {
   /**
    * Asks when the CA would like a certificate to be renewed (RFC 9773 §4).
    *
-   * @param certificate PEM or DER of the certificate.
+   * @param certificate PEM of the certificate, or of the chain that starts with it; or DER.
    * @param options A signal.
    * @returns The window; undefined when the server offers no renewal information.
    * @throws {AcmeError} If the server refuses or its answer makes no sense.
@@ -514,12 +514,14 @@ function accountKeyOf(key: KeyPair): KeyPair {
  * });
  * match(certificateId(leaf.pem), /^[\w-]+\.[\w-]+$/);
  * ```
- * @param certificate PEM or DER.
+ * @param certificate PEM, of a chain its first certificate; or DER.
  * @returns The identifier.
  * @throws {AcmeError} If the certificate does not name its issuer's key.
  */
 export function certificateId(certificate: string | Uint8Array): string {
-  const { authorityKeyIdentifier, serial } = parseCertificate(certificate);
+  const { authorityKeyIdentifier, serial } = typeof certificate === "string"
+    ? parseCertificates(certificate)[0]!
+    : parseCertificate(certificate);
   if (!authorityKeyIdentifier?.keyIdentifier) {
     throw new AcmeError("protocol", "Cannot name the certificate: it has no authority key identifier");
   }

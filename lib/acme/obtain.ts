@@ -144,12 +144,20 @@ async function placeOrder({ options, identifiers, patience: { signal } }: Work):
   try {
     order = await client.newOrder(replaces === undefined ? wish : { ...wish, replaces }, { signal });
   } catch (error) {
-    // RFC 9773 §5: another order replaces that certificate already. This one is wanted all the same.
-    if (!(error instanceof AcmeError && error.code === "already_replaced")) throw error;
+    if (replaces === undefined || !mayBeTheLink(error)) throw error;
     order = await client.newOrder(wish, { signal });
   }
   await options.onOrder?.(order.url);
   return order;
+}
+
+/**
+ * Whether an order may have been refused for what it replaces: because another one does so already (RFC 9773 §5), or because the server
+ * cannot make anything of that. The certificate is wanted all the same.
+ */
+function mayBeTheLink(error: unknown): boolean {
+  if (!(error instanceof AcmeError && error.problem !== undefined) || error.problem.status === 503) return false;
+  return ["already_replaced", "refused", "order_lost", "unavailable"].includes(error.code);
 }
 
 /** Proves all names at once. The first failure stops the others, and nothing goes on in the background afterwards. */

@@ -14,6 +14,8 @@ export interface SeenRequest {
   readonly path: string;
   /** How many came before it. */
   readonly index: number;
+  /** What the account signed; empty for what is not signed, or has no payload. */
+  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** What is done with a request instead of, or after, passing it on. */
@@ -81,10 +83,11 @@ export async function startFaults(pebble: Pebble): Promise<AcmeFaults> {
   };
 
   async function pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = { method: incoming.method!, path: incoming.url!, index: seen.length };
-    seen.push(request);
     const chunks: Uint8Array[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
+    const payload = payloadOf(Buffer.concat(chunks));
+    const request = { method: incoming.method!, path: incoming.url!, index: seen.length, payload };
+    seen.push(request);
     const fault = faults.before(request);
     if (fault === "hang") return;
     if (fault !== undefined) {
@@ -125,4 +128,11 @@ export async function startFaults(pebble: Pebble): Promise<AcmeFaults> {
   }
 
   return faults;
+}
+
+/** What a signed request says (RFC 7515 §7.2.2). */
+function payloadOf(body: Uint8Array): Record<string, unknown> {
+  if (body.length === 0) return {};
+  const { payload } = JSON.parse(new TextDecoder().decode(body));
+  return payload === "" ? {} : JSON.parse(Buffer.from(payload, "base64url").toString());
 }

@@ -133,6 +133,7 @@ Deno.test({
     ok(info && info.start < info.end && info.end <= leaf.notAfter);
     ok(info.retryAt, "pebble says when to ask again");
     const replaces = certificateId(leaf.der);
+    equal(certificateId(first.chainPem), replaces, "a chain is named by its first certificate");
     const second = await bench.obtain({ replaces });
     notEqual(second.chainPem, first.chainPem);
     // Replaced already: the order goes through without the link (RFC 9773 §5).

@@ -4,7 +4,7 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { AcmeClient, AcmeError, httpSolver, type Solver } from "@helyos/acme";
+import { AcmeClient, AcmeError, certificateId, httpSolver, type Solver } from "@helyos/acme";
 import { generateKeyPair } from "@helyos/pki";
 import type { Answer } from "../../support/acme_faults.ts";
 import { lacking } from "../../support/tools.ts";
@@ -104,6 +104,38 @@ Deno.test({
     one.faults.alter = (_, answer) => answer;
     equal((await one.obtain({ orderUrl })).orderUrl, orderUrl, "the order is taken up");
     equal(one.faults.finalized(), 1);
+  },
+});
+
+Deno.test({
+  name: "obtainCertificate() orders without the link where it is refused, and once where the order itself is",
+  ignore,
+  async fn() {
+    await using one = await bench();
+    const { chainPem } = await one.obtain();
+    const replaces = certificateId(chainPem);
+    const orders = (from: number) =>
+      one.faults.seen.slice(from).filter(({ path }) => path === "/order-plz").map(({ payload }) => payload.replaces);
+    const refuse = (status: number, type: string, always = false) => {
+      one.faults.before = ({ path, payload }) =>
+        path === "/order-plz" && (always || payload.replaces !== undefined)
+          ? { status, body: { type: `urn:ietf:params:acme:error:${type}`, detail: "no" } }
+          : undefined;
+    };
+    for (const [status, type] of [[409, "alreadyReplaced"], [400, "malformed"], [500, "serverInternal"]] as const) {
+      refuse(status, type);
+      const from = one.faults.seen.length;
+      match((await one.obtain({ replaces })).chainPem, /BEGIN CERTIFICATE/);
+      deepEqual(orders(from), [replaces, undefined], type);
+    }
+    for (
+      const [status, type] of [[429, "rateLimited"], [503, "serverInternal"], [400, "rejectedIdentifier"]] as const
+    ) {
+      refuse(status, type, true);
+      const from = one.faults.seen.length;
+      await rejects(one.obtain({ replaces }), { name: "AcmeError" });
+      deepEqual(orders(from), [replaces], type);
+    }
   },
 });
 
