@@ -169,14 +169,19 @@ function prepared(text: string): string {
       .replace(/[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\ufffc]/g, "")
       .replace(/[\t\n\v\f\r\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g, " ")
       .replace(/\p{Cc}|\p{Cf}/gu, "");
-    // Folding by way of capitals also joins ß with ss; then §2.3 Normalize. That sorts marks, in the square of their
-    // number: no text has more than 30 in a row (UAX #15 §13), and what does is compared as it stands.
-    if (!/\p{M}{31}/u.test(text)) text = text.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+    // §2.3 Normalize sorts marks, in the square of their number: no text has more than 30 in a row (UAX #15 §13), and
+    // what does is compared as it stands.
+    if (!/\p{M}{31}/u.test(text)) text = folded(text.normalize("NFKC")).normalize("NFKC");
   } else {
     text = text.toLowerCase();
   }
   // §2.6.1: spaces at the ends and runs of spaces do not count.
   return text.replace(/ {2,}/g, " ").replace(/^ | $/g, "");
+}
+
+/** Folds case by way of capitals, which also joins ß with ss; but ı is no i (RFC 3454 §B.2). */
+function folded(text: string): string {
+  return text.replace(/[^ı]+/g, (run) => run.toUpperCase().toLowerCase());
 }
 
 function escaped(value: string): string {

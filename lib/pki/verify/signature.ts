@@ -102,7 +102,7 @@ function judge({ algorithm, key, der }: PublicKeyInfo): KeyJudgement {
       const first = key.bytes[0];
       const whole = first === 0x04 && key.bytes.length === 1 + 2 * known.size;
       const compressed = (first === 0x02 || first === 0x03) && key.bytes.length === 1 + known.size;
-      if (!whole && !compressed) return refused("the public key is no point of its curve");
+      if ((!whole && !compressed) || !isReadable(der)) return refused("the public key is no point of its curve");
       return { kind: "ec", curve: known.curve, spki: der };
     }
     case "1.3.101.112":
@@ -117,6 +117,16 @@ function judge({ algorithm, key, der }: PublicKeyInfo): KeyJudgement {
       return { kind: "agreement" };
     default:
       return refused(`keys of type ${oidName(id)} are not accepted`);
+  }
+}
+
+/** Whether the platform takes a key: of an elliptic curve, it looks whether the point lies on it. */
+function isReadable(spki: Uint8Array): boolean {
+  try {
+    keyObject(spki);
+    return true;
+  } catch {
+    return false;
   }
 }
 

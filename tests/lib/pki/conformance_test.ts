@@ -485,6 +485,7 @@ Deno.test("verifyChain() refuses keys and spellings that are broken", async () =
     "RSA key that is an empty list": ["key", { leaf: key(sequence(rsa, bitString(sequence()))) }],
     "P-192": ["key", { leaf: key(ec("1.2.840.10045.3.1.1", Uint8Array.of(4, ...new Uint8Array(48)))) }],
     "secp256k1": ["key", { leaf: key(ec("1.3.132.0.10", point)) }],
+    "point off its curve": ["key", { leaf: key(ec("1.2.840.10045.3.1.7", point.with(40, point[40]! ^ 1))) }],
     "point in short": ["ok", { leaf: key(ec("1.2.840.10045.3.1.7", squeezed)) }],
     "DSA": ["key", { leaf: key(sequence(sequence(objectIdentifier("1.2.840.10040.4.1")), bitString(integer(5)))) }],
     "curve spelled out": [
