@@ -68,7 +68,13 @@ Deno.test({
       }
       const unimported = await cluster.certs("caddy-sync");
       match(unimported.stderr, /Caddyfile does not import .*helyos-services\.caddy: add a line/);
-      await writeFile(caddyfile, `${globals}\nimport helyos-*.caddy\n`);
+      // In quotes, as a path with spaces would be.
+      await writeFile(
+        caddyfile,
+        `${globals}
+import "helyos-*.caddy" # ours
+`,
+      );
       const early = await cluster.certs("caddy-sync");
       equal(early.code, 1);
       match(early.stderr, /api-cert\.pem.*old ones put back/s);
@@ -88,6 +94,17 @@ Deno.test({
       succeeded(await cluster.certs("caddy-sync"));
       notEqual(await served(), before);
       equal((await curl(...client)).stdout, "from api");
+
+      // A slip of the pen takes nobody off the net.
+      await register({ api: { ...api, certs: { client_auth: "maybe" } } });
+      const slip = await cluster.certs("caddy-sync");
+      equal(slip.code, 1);
+      match(
+        slip.stderr,
+        /api: 'client_auth' .* must be .*; its site stays as it was\n(.*\n)*.*no new site for 1 of 1: api/,
+      );
+      equal((await curl(...client)).stdout, "from api");
+      await register({ api });
 
       const good = await readFile(join(etc, "helyos-services.caddy"), "utf8");
       await register({ api: { ...api, tls_cert: "/api/certs/no-such-cert.pem" } });

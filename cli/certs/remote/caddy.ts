@@ -59,18 +59,36 @@ export function ingressOf({ fields, path }: Registry): Ingress {
 const HEAD = "# Written by helyos certs caddy-sync: changes made here are lost.\n";
 
 /**
- * The Caddyfile of services.
+ * The Caddyfile of sites.
  *
- * @param services Services that run where Caddy does.
- * @param host That machine.
+ * @param sites The sites.
  * @returns The text.
- * @throws {CliError} If a service lacks its port, or has a name or path that would mean something to Caddy.
  */
-export function caddyfileOf(services: readonly Service[], host: Host): string {
-  return [HEAD, ...services.map((service) => site(service, host))].join("\n");
+export function caddyfileOf(sites: readonly string[]): string {
+  return [HEAD, ...sites].join("\n");
 }
 
-function site(service: Service, host: Host): string {
+/**
+ * The sites of a Caddyfile that was written before: what a service keeps whose entry makes no sense any more, for a slip of the pen in
+ * the registry must not take it off the net.
+ *
+ * @param text The file.
+ * @returns The sites by service.
+ */
+export function sitesIn(text: string): ReadonlyMap<string, string> {
+  const [, ...parts] = text.split(/^# (?=[A-Za-z0-9][A-Za-z0-9_-]*$)/m);
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf("\n")), `# ${part.trimEnd()}\n`]));
+}
+
+/**
+ * The site of a service.
+ *
+ * @param service A service that runs where Caddy does.
+ * @param host That machine.
+ * @returns Its part of the Caddyfile, under its name.
+ * @throws {CliError} If it lacks its port, or has a name or path that would mean something to Caddy.
+ */
+export function siteOf(service: Service, host: Host): string {
   if (service.port === undefined) {
     throw new CliError(`cannot write a site for '${service.name}': the registry has no port of it`, {
       code: "bad_registry",
@@ -79,7 +97,7 @@ function site(service: Service, host: Host): string {
   }
   const { cert, key, ca } = placesOf(service, "server", host);
   const names = [...new Set([service.hostname, ...service.aliases].map((name) => name.toLowerCase()))];
-  const lines = [`${names.map((name) => address(name, service)).join(", ")} {`];
+  const lines = [`# ${service.name}`, `${names.map((name) => address(name, service)).join(", ")} {`];
   const clientAuth = clientAuthOf(service);
   if (clientAuth === undefined) lines.push(`\ttls ${quoted(cert)} ${quoted(key)}`);
   else {
@@ -156,12 +174,16 @@ function quoted(path: string): string {
  * words that reload it.
  */
 export const ACCEPT = `found=no folder=\${1%/*}
-while read -r word pattern rest || [ -n "$word" ]; do
+while read -r word pattern || [ -n "$word" ]; do
   [ "$word" = import ] || continue
+  case $pattern in
+    '"'*) pattern=\${pattern#?} pattern=\${pattern%%'"'*} ;;
+    *) pattern=\${pattern%%[[:space:]]*} ;;
+  esac
   case $pattern in /*) ;; *) pattern=$folder/$pattern ;; esac
   case $2 in $pattern) found=yes ;; esac
 done <"$1" || exit 1
-[ "$found" = yes ] || { echo "$1 does not import $2: add a line: import $2" >&2; exit 1; }
+[ "$found" = yes ] || { echo "$1 does not import $2: add a line: import \\"$2\\"" >&2; exit 1; }
 shift 2
 exec "$@"
 `;

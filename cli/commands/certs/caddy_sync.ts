@@ -1,13 +1,16 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { makeFolder, PUBLIC, replaceFile } from "../../certs/files.ts";
-import type { Service } from "../../certs/registry.ts";
-import { ACCEPT, caddyfileOf, ingressOf } from "../../certs/remote/caddy.ts";
+import { makeFolder, PUBLIC, readText, replaceFile } from "../../certs/files.ts";
+import { ACCEPT, caddyfileOf, ingressOf, siteOf, sitesIn } from "../../certs/remote/caddy.ts";
 import { SSH_OPTIONS } from "../../certs/remote/machines.ts";
 import { place } from "../../certs/remote/place.ts";
 import { asFailure, jobsFor, openWorkshop, RUNS_NOWHERE } from "../../certs/remote/report.ts";
 import { command } from "../../command.ts";
-import { sayDone, sayWarning } from "../../say.ts";
+import { CliError } from "../../failure.ts";
+import { failure } from "../../output/message.ts";
+import { styleOf } from "../../output/style.ts";
+import { visible } from "../../output/text.ts";
+import { sayDone, sayJson, sayWarning } from "../../say.ts";
 
 export default command({
   summary: "Write the Caddyfile of services with certificates and make Caddy take it",
@@ -32,24 +35,42 @@ A service with ca_cert demands certificates of its callers unless client_auth sa
     const ingress = ingressOf(registry);
     const host = registry.host(ingress.machine);
     const { jobs, skipped: passed } = await jobsFor(workshop, ["server"]);
-    const services: Service[] = [];
+    const folder = join(home.folder, "caddy");
+    const from = join(folder, "helyos-services.caddy");
+    const before = sitesIn(await readText(from) ?? "");
+    const sites: string[] = [];
+    const services: string[] = [];
+    const failed: { service: string; error: string }[] = [];
     const skipped = passed.filter(({ reason }) => reason === RUNS_NOWHERE);
     for (const { service: name } of jobs) {
       try {
         const service = registry.service(name);
-        if (service.currentHost === ingress.machine) {
-          caddyfileOf([service], host);
-          services.push(service);
-        } else skipped.push({ service: name, reason: `it does not run on ${ingress.machine}, where Caddy does` });
-      } catch (error) {
-        skipped.push({ service: name, reason: asFailure(error).message });
+        if (service.currentHost !== ingress.machine) {
+          skipped.push({ service: name, reason: `it does not run on ${ingress.machine}, where Caddy does` });
+        } else if (service.port === undefined) {
+          skipped.push({
+            service: name,
+            reason: "the registry has no port of it that Caddy could pass requests on to",
+          });
+        } else {
+          sites.push(siteOf(service, host));
+          services.push(name);
+        }
+      } catch (thrown) {
+        const { message, hint } = asFailure(thrown);
+        const site = before.get(name);
+        const error = site === undefined ? message : `${message}; its site stays as it was`;
+        if (site !== undefined) sites.push(site);
+        failed.push({ service: name, error });
+        if (!globals.json) io.stderr.write(failure(styleOf(io.stderr, io), `${visible(name)}: ${error}`, hint));
       }
     }
     for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
-    const text = caddyfileOf(services, host);
-    if (options["dry-run"]) return io.stdout.write(text);
-    const folder = join(home.folder, "caddy");
-    const from = join(folder, "helyos-services.caddy");
+    const text = caddyfileOf(sites);
+    if (options["dry-run"]) {
+      io.stdout.write(text);
+      return failed.length > 0 ? 1 : 0;
+    }
     await makeFolder(folder);
     await replaceFile(from, text, PUBLIC);
     const sha256 = createHash("sha256").update(text).digest("hex");
@@ -58,12 +79,16 @@ A service with ca_cert demands certificates of its callers unless client_auth sa
       what: "the services' Caddyfile",
       check: ["sh", "-c", ACCEPT, "caddy-sync", ingress.caddyfile, ingress.snippets, ...ingress.reload],
     });
-    const names = services.map(({ name }) => name);
-    sayDone(surroundings, `Caddy on ${ingress.machine} serves ${names.join(", ") || "no service"}`, {
-      machine: ingress.machine,
-      file: ingress.snippets,
-      services: names,
-      skipped,
+    const facts = { machine: ingress.machine, file: ingress.snippets, services, skipped, failed };
+    if (globals.json) {
+      sayJson(surroundings, { status: failed.length > 0 ? "failed" : "ok", ...facts });
+      return failed.length > 0 ? 1 : 0;
+    }
+    sayDone(surroundings, `Caddy on ${ingress.machine} serves ${services.join(", ") || "no service"}`, facts);
+    if (failed.length === 0) return 0;
+    const names = failed.map(({ service }) => visible(service)).join(", ");
+    throw new CliError(`no new site for ${failed.length} of ${services.length + failed.length}: ${names}`, {
+      code: "some_failed",
     });
   },
 });

@@ -1,6 +1,6 @@
-import { equal, match, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { parseRegistry } from "../../../cli/certs/registry.ts";
-import { caddyfileOf, ingressOf } from "../../../cli/certs/remote/caddy.ts";
+import { caddyfileOf, ingressOf, siteOf, sitesIn } from "../../../cli/certs/remote/caddy.ts";
 
 function registry(service: Record<string, unknown>, caddy: unknown = { ingress_host: "mini1" }) {
   const services = { api: { current_host: "mini1", docker_compose: "/api/compose.yml", port: 8400, ...service } };
@@ -9,10 +9,19 @@ function registry(service: Record<string, unknown>, caddy: unknown = { ingress_h
 
 const textOf = (service: Record<string, unknown>) => {
   const { service: find, host } = registry(service);
-  return caddyfileOf([find("api")], host("mini1"));
+  return siteOf(find("api"), host("mini1"));
 };
 
-Deno.test("caddyfileOf() refuses what Caddy would take for something else", () => {
+Deno.test("sitesIn() finds again what caddyfileOf() wrote, and nothing else", () => {
+  const { service: find, host } = registry({ ca_cert: "/api/certs/ca-cert.pem", certs: { upstream: "https" } });
+  const [api, web] = [textOf({}), siteOf({ ...find("api"), name: "my_web" }, host("mini1"))];
+  const sites = sitesIn(caddyfileOf([api, web]));
+  deepEqual([...sites], [["api", api], ["my_web", web]]);
+  equal(caddyfileOf([...sites.values()]), caddyfileOf([api, web]));
+  for (const text of ["", caddyfileOf([]), "# two words\na {\n}\n"]) equal(sitesIn(text).size, 0);
+});
+
+Deno.test("siteOf() refuses what Caddy would take for something else", () => {
   for (
     const service of [
       { hostname: "a b" },
@@ -37,7 +46,7 @@ Deno.test("ingressOf() refuses a registry that does not say where Caddy is, or n
   equal(ingressOf(registry({}, { ingress_host: "a", caddyfile: "/x/Caddyfile" })).snippets, "/x/helyos-services.caddy");
 });
 
-Deno.test("caddyfileOf() demands callers' certificates where there is a ca_cert, and never skips a check", () => {
+Deno.test("siteOf() demands callers' certificates where there is a ca_cert, and never skips a check", () => {
   match(
     textOf({}),
     /^api\.internal \{\n\ttls "\/srv\/a b\/api\/certs\/api-cert\.pem" ".*api-key\.pem"\n\treverse_proxy 127/m,
