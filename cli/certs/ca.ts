@@ -40,7 +40,7 @@ export interface CaSigner {
 export type CaState =
   | { readonly state: "absent" }
   | { readonly state: "present"; readonly intermediate: boolean }
-  | { readonly state: "partial"; readonly missing: readonly string[] };
+  | { readonly state: "partial"; readonly intermediate: boolean; readonly missing: readonly string[] };
 
 /**
  * Looks which files of the CA there are; none is read.
@@ -61,22 +61,25 @@ export async function caState(home: PkiHome): Promise<CaState> {
     ? [[home.caCert, cert], [home.intermediateCert, middleCert], [home.intermediateKey, middleKey]]
     : [[home.caCert, cert], [home.caKey, key]];
   const missing = wanted.filter(([, present]) => !present).map(([path]) => path);
-  return missing.length > 0 ? { state: "partial", missing } : { state: "present", intermediate };
+  return missing.length > 0 ? { state: "partial", intermediate, missing } : { state: "present", intermediate };
 }
 
 /**
- * Opens the CA without its key.
+ * Opens the CA without its key, which may be away: kept on a stick, it is needed for signing alone.
  *
  * @param home The CA's files.
  * @returns The CA.
- * @throws {CliError} If there is none, a part of it is missing, or its certificate cannot be read.
+ * @throws {CliError} If there is none, a certificate of it is missing, or cannot be read.
  */
 export async function openCa(home: PkiHome): Promise<Ca> {
   const found = await caState(home);
   if (found.state === "absent") {
     throw new CliError(`there is no CA in ${home.ca}`, { code: "no_ca", hint: "Make one with: helyos certs init-ca" });
   }
-  if (found.state === "partial") throw partialCa(home, found.missing);
+  const keyPath = found.intermediate ? home.intermediateKey : home.caKey;
+  if (found.state === "partial" && found.missing.some((path) => path !== keyPath)) {
+    throw partialCa(home, found.missing);
+  }
   const anchorPem = await textOf(home.caCert);
   const signingPath = found.intermediate ? home.intermediateCert : home.caCert;
   const signingPem = found.intermediate ? await textOf(signingPath) : anchorPem;
@@ -87,7 +90,7 @@ export async function openCa(home: PkiHome): Promise<Ca> {
     signing: readCertificate(signingPem, signingPath),
     signingPem,
     between: found.intermediate ? [signingPem] : [],
-    keyPath: found.intermediate ? home.intermediateKey : home.caKey,
+    keyPath,
   };
 }
 
@@ -117,7 +120,8 @@ export async function unlockCa(
   options: { readonly passphraseFile?: string | undefined } = {},
 ): Promise<CaSigner> {
   const ca = await openCa(home);
-  const keyPem = await textOf(ca.keyPath);
+  const keyPem = await readText(ca.keyPath);
+  if (keyPem === undefined) throw partialCa(home, [ca.keyPath]);
   const passphrase = isEncrypted(keyPem)
     ? await findPassphrase(surroundings, { file: options.passphraseFile, of: "the CA's key" })
     : undefined;
@@ -148,7 +152,8 @@ export async function unlockCa(
  * @throws {CliError} If it cannot be read.
  */
 export async function keyFault(ca: Ca): Promise<string | undefined> {
-  const pem = await textOf(ca.keyPath);
+  const pem = await readText(ca.keyPath);
+  if (pem === undefined) return `${ca.keyPath} is missing`;
   if (isEncrypted(pem)) return undefined;
   try {
     const { publicKey } = await importPrivateKey(pem);

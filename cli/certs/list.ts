@@ -68,12 +68,13 @@ export async function listRows(home: PkiHome, now: Date): Promise<ListRow[]> {
 
 async function caRows(ca: Ca, now: Date): Promise<ListRow[]> {
   const { home } = ca;
+  const signs = ca.between.length === 0 ? home.caCert : home.intermediateCert;
   const hasKey = async (path: string) => await fileInfo(path) !== undefined;
   const row = (certificate: Certificate, place: Pick<ListRow, "type" | "path" | "hasKey">): ListRow => ({
     service: "ca",
     ...place,
     ...facts(certificate, now),
-    note: dateNote(certificate, now),
+    note: signs === place.path && !place.hasKey ? "no key" : dateNote(certificate, now),
     ...UNTRIED,
   });
   if (ca.between.length === 0) {

@@ -61,11 +61,26 @@ export interface NewPair extends PairPaths {
  * @throws {CliError} If the lock is not to be had, or the work fails.
  */
 export async function withStore<T>(home: PkiHome, work: () => Promise<T>): Promise<T> {
+  await refuseForeign(home.folder);
   await makeFolder(home.folder);
   return await withLock(home.lock, async () => {
     await settle(home);
     return await work();
   }, { what: home.folder });
+}
+
+const OURS = new Set(["agent", "ca", "ca.tmp", "caddy", "certs", "lock", "swapping"]);
+
+/** Our folder is closed to others. Where others keep things, as in `/tmp` or a home, that would shut them out. */
+async function refuseForeign(folder: string): Promise<void> {
+  const mode = await Deno.stat(folder).then(({ mode }) => mode ?? 0, () => 0);
+  if ((mode & 0o077) === 0) return;
+  const foreign = (await namesIn(folder)).filter((name) => !OURS.has(name));
+  if (foreign.length === 0) return;
+  throw new CliError(`${folder} is no folder for the CA alone: others may enter it, and there is ${foreign[0]} in it`, {
+    code: "foreign_folder",
+    hint: `Set HELYOS_PKI_HOME to a folder of its own, such as ${join(folder, "pki")}`,
+  });
 }
 
 /** There while pairs are being swapped, and after a crash in the middle of it. */

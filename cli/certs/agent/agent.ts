@@ -23,7 +23,7 @@ import { type Machines, machinesOf, type SSH_OPTIONS } from "../remote/machines.
 import { asFailure } from "../remote/report.ts";
 import { lookAt } from "../remote/served.ts";
 import { algorithmOf, dueDate, lifetimeOf, type Plan, planFor } from "../renew.ts";
-import { listPairs, readPair, settleIfNeeded, type StoredPair, withStore } from "../store.ts";
+import { fingerprint, listPairs, readPair, settleIfNeeded, type StoredPair, withStore } from "../store.ts";
 import { type Attempt, type AttemptStep, pairKey, type PairState, readStates, writeAttempts } from "./attempts.ts";
 import { backoffMs } from "./schedule.ts";
 
@@ -157,6 +157,9 @@ async function look(surroundings: Surroundings, options: AgentOptions, bench: Be
       did.push(step);
     }
     step = "plan";
+    if (registry.service(service).currentHost === undefined) {
+      return await renewedOnly(surroundings, options, { pair, did });
+    }
     const ca = await openCa(options.home);
     const rival = bench.shared.get(pairKey(service, type));
     if (rival !== undefined) throw rival;
@@ -213,6 +216,25 @@ async function look(surroundings: Surroundings, options: AgentOptions, bench: Be
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A service that runs nowhere gets its certificate, and it goes nowhere. */
+async function renewedOnly(
+  { io }: Surroundings,
+  { home }: AgentOptions,
+  { pair: { service, type }, did }: { readonly pair: StoredPair; readonly did: readonly AttemptStep[] },
+): Promise<Looked> {
+  const certificate = (await readPair(home, service, type))!.certificate!;
+  return {
+    at: io.now().toISOString(),
+    service,
+    type,
+    did,
+    ok: true,
+    sha256: fingerprint(certificate),
+    notAfter: certificate.notAfter.toISOString(),
+    nextTry: dueDate(certificate).toISOString(),
+  };
 }
 
 async function renew(surroundings: Surroundings, options: AgentOptions, { work: { pair }, registry, unlock }: Bench) {

@@ -3,10 +3,12 @@ import { type AgentOptions, onePass, runAgent } from "../../certs/agent/agent.ts
 import { minute } from "../../certs/deliver.ts";
 import { makeFolder, withLock } from "../../certs/files.ts";
 import { pkiHome, registryPath } from "../../certs/home.ts";
+import { openRegistry } from "../../certs/registry.ts";
 import { KEPT_OPTIONS } from "../../certs/options.ts";
 import { PASSPHRASE_OPTION } from "../../certs/passphrase.ts";
 import { SSH_OPTIONS } from "../../certs/remote/machines.ts";
 import { command, type Surroundings } from "../../command.ts";
+import type { CliError } from "../../failure.ts";
 import { failure, success, warning } from "../../output/message.ts";
 import { styleOf } from "../../output/style.ts";
 import { outputStyle } from "../../say.ts";
@@ -44,9 +46,14 @@ agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and t
       crl: options.crl,
       ssh: options,
       onAttempt: (attempt) => tell(surroundings, attempt),
-      onTrouble: (error) => io.stderr.write(warning(styleOf(io.stderr, io), `${error.message}; goes on trying`)),
+      onTrouble: (error) => io.stderr.write(trouble(surroundings, error)),
       signal: stop.signal,
     };
+    if (agent.services.length > 0) {
+      const registry = await openRegistry(agent.registryPath);
+      const unknown = agent.services.find((name) => !registry.serviceNames.includes(name));
+      if (unknown !== undefined) registry.service(unknown);
+    }
     await makeFolder(folder);
     // Two agents would renew everything twice.
     return await withLock(lock, async () => {
@@ -67,6 +74,11 @@ agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and t
     }, { what: `${home.folder} as its agent`, timeoutMs: 500 });
   },
 });
+
+function trouble({ globals, io }: Surroundings, { message, code }: CliError): string {
+  if (globals.json) return `${JSON.stringify({ error: message, code })}\n`;
+  return warning(styleOf(io.stderr, io), `${message}; goes on trying`);
+}
 
 /** A line for every attempt, and with --json a line of JSON. */
 function tell(surroundings: Surroundings, attempt: Attempt): void {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseCertificate, parseCrl } from "@helyos/pki";
 import { lacking } from "../../support/tools.ts";
@@ -18,8 +18,20 @@ Deno.test("certs init-ca refuses a CA of which one half is missing, and changes 
     equal(refused.code, 1);
     match(refused.stderr, new RegExp(`not whole: .*${lost === "caKey" ? "ca-key" : "ca-cert"}\\.pem missing`));
     equal(await readFile(left, "utf8"), before);
-    equal((await bench.certs("generate api")).code, 1);
+    equal(JSON.parse((await bench.certs("generate api --json")).stderr).code, "partial_ca");
   }
+});
+
+Deno.test("certs works on without the CA's key, but for what must be signed", async () => {
+  await using bench = await workbench();
+  await bench.ok("generate-all");
+  await rm(bench.home.caKey);
+  deepEqual((await bench.json("list")).slice(0, 2).map(({ note }: { note: string }) => note), ["no key", null]);
+  for (const line of ["verify", "inspect ca", "export api --chain", "renew"]) await bench.ok(line);
+  for (const line of ["generate-all", "generate-server api", "crl", "revoke api", "renew --all", "init-ca"]) {
+    equal(JSON.parse((await bench.certs(`${line} --json`)).stderr).code, "partial_ca", line);
+  }
+  match((await bench.certs("doctor --offline")).stdout, /ca-key\.pem is missing/);
 });
 
 Deno.test("certs init-ca refuses a folder with the records of a CA that is gone", async () => {
@@ -78,6 +90,19 @@ Deno.test("certs init-ca closes a folder that others could enter", async () => {
   await mkdir(bench.home.folder, { mode: 0o777 });
   await bench.ok("init-ca");
   equal(await mode(bench.home.folder), 0o700);
+});
+
+Deno.test("certs init-ca shuts nobody out of a folder that is not the CA's alone", async () => {
+  await using bench = await workbench({ init: false });
+  await mkdir(bench.home.folder);
+  await chmod(bench.home.folder, 0o755);
+  await writeFile(join(bench.home.folder, "letter.txt"), "dear");
+  const refused = await bench.certs("init-ca --json");
+  equal(JSON.parse(refused.stderr).code, "foreign_folder");
+  equal(await mode(bench.home.folder), 0o755);
+  // Who closed it may keep what they like in it.
+  await chmod(bench.home.folder, 0o700);
+  await bench.ok("init-ca");
 });
 
 Deno.test("certs init-ca encrypts the key under a passphrase, which every signature then needs", async () => {

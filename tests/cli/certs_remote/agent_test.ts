@@ -200,8 +200,12 @@ Deno.test("onePass() recovers when the CA's key was away until everything had ex
   for (const name of await readdir(away)) {
     if (name !== "ca-key.pem") await rename(join(away, name), join(scene.home.ca, name));
   }
-  await rejects(() => scene.pass(), { code: "partial_ca" });
+  // Without the key alone there is a CA to look at; what must be signed fails, and is shown.
+  deepEqual(await scene.pass().then(({ attempts, failed }) => [attempts, failed]), [1, 1]);
+  equal(scene.told.at(-1)!.ok, false);
+  match(await scene.run("list"), /ca +ca .* no key\napi .* expired; agent: .*ca-key\.pem missing, next try/);
   await rename(join(away, "ca-key.pem"), scene.home.caKey);
+  scene.state.now += 60_000;
   deepEqual(await scene.pass().then(({ attempts, failed }) => [attempts, failed]), [1, 0]);
   deepEqual(scene.told.at(-1)!.did, ["renew", "deploy", "reload", "probe"]);
 });
@@ -224,6 +228,18 @@ Deno.test("runAgent() goes on through trouble, wakes late without harm, and ends
   equal(scene.troubles.length, 1); // Said once, though met twice.
   match(scene.troubles[0]!.message, /there is no CA/);
   deepEqual(scene.told.map(({ ok, did }) => [ok, did.length]), [[true, 3], [true, 4]]);
+});
+
+Deno.test("onePass() renews what runs nowhere, and sends it nowhere", async () => {
+  await using scene = await makeScene();
+  await scene.write();
+  const text = await readFile(scene.options.registryPath, "utf8");
+  await writeFile(scene.options.registryPath, text.replace('"current_host":"local",', ""));
+  deepEqual(await scene.pass().then(({ attempts, failed }) => [attempts, failed]), [0, 0]);
+  scene.state.now += 17 * HOUR;
+  deepEqual(await scene.pass().then(({ attempts, failed }) => [attempts, failed]), [1, 0]);
+  deepEqual(scene.told.at(-1)!.did, ["renew"]);
+  deepEqual(await readdir(scene.certs), []);
 });
 
 Deno.test("onePass() leaves alone what was revoked, and services it was not asked to look after", async () => {
