@@ -159,8 +159,18 @@ function lookUp(typed: string, table: CommandTable): [string, Leaf | Group] | un
 
 function unrecognised(typed: string, place: { words: readonly string[]; table: CommandTable }): never {
   const names = Object.entries(place.table).flatMap(([word, node]) => [word, ...node.aliases ?? []]);
-  const hint = tip("subcommand", similar(typed, names));
+  const near = similar(typed, names);
+  const hint = near.length > 0 ? tip("subcommand", near) : tip("subcommand", deeper(typed, place.table));
   throw new UsageError(`unrecognized subcommand '${typed}'`, { usage: usageLine(place.words), hint });
+}
+
+/** Where a word stands that was typed without those it hangs under: `token` is `auth token`. */
+function deeper(typed: string, table: CommandTable): string[] {
+  return Object.entries(table).flatMap(([word, node]) => {
+    if ("load" in node) return [];
+    const found = lookUp(typed, node.commands);
+    return (found ? [found[0]] : deeper(typed, node.commands)).map((rest) => `${word} ${rest}`);
+  });
 }
 
 function tip(what: string, names: readonly string[]): string | undefined {

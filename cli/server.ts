@@ -16,8 +16,11 @@ export function parseServer(text: string): URL {
   const url = URL.parse(text);
   const plain = url && !url.username && !url.password && !url.search && !url.hash;
   if (plain && (url.protocol === "http:" || url.protocol === "https:")) return url;
-  const shown = withoutSecrets(text);
-  throw new CliError(`Invalid server URL: ${shown}\n  Expected format: http(s)://host:port`, {
+  throw invalidServer(text);
+}
+
+function invalidServer(text: string): CliError {
+  return new CliError(`Invalid server URL: ${withoutSecrets(text)}\n  Expected format: http(s)://host:port`, {
     code: "invalid_server",
   });
 }
@@ -59,6 +62,7 @@ export function serverText(url: URL): string {
  */
 export function normaliseServer(text: string): string {
   const trimmed = text.trim();
+  if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)) throw invalidServer(trimmed);
   const match = /^(https?:\/\/)?([^/?#]+)(.*)$/i.exec(trimmed);
   const [, scheme = "https://", authority = "", rest = ""] = match ?? [];
   const hasPort = /:\d+$/.test(authority.replace(/^\[[^\]]*\]/, "[]"));

@@ -63,6 +63,7 @@ Deno.test("parse refuses what is no command or option, and suggests what may hav
   const refusals: [string, RegExp, RegExp | undefined][] = [
     ["lgos api", /^unrecognized subcommand 'lgos'$/, /'logs'/],
     ["route ad", /^unrecognized subcommand 'ad'$/, /'add'/],
+    ["add", /^unrecognized subcommand 'add'$/, /^a similar subcommand exists: 'route create'$/],
     ["logs api --tial 3", /^unexpected argument '--tial' found$/, /'--tail'/],
     ["logs api --tail", /^a value is required for '--tail <N>' but none was supplied$/, undefined],
     ["logs api --tail -5", /^a value is required for '--tail <N>'/, /'--tail=-5'/],

@@ -55,6 +55,7 @@ Deno.test("normaliseServer() fills in scheme and port, also beside a path or an 
   for (const text of ["", "  ", "h h", "https://", "https://u@h", "ftp://h", "h:port"]) {
     throws(() => normaliseServer(text), { code: "invalid_server" }, text);
   }
+  throws(() => normaliseServer(" ftp://u:canary@h "), { message: /^Invalid server URL: ftp:\/\/…@h\n/ });
 });
 
 Deno.test("nameFromServer() makes a context's name of the host", () => {
