@@ -1,5 +1,5 @@
 /**
- * `helyos`: the command line of Helyos.
+ * `helyos`: the command line of Helyos, but for `helyos certs`.
  *
  * @module
  */

@@ -6,13 +6,13 @@ import {
   type Option,
   type Options,
 } from "../cli/command.ts";
-import { COMMANDS } from "../cli/commands.ts";
+import { ALL_COMMANDS } from "../cli/certs/commands.ts";
 import { positionalSpelling, usageLine } from "../cli/usage.ts";
 
 /** `docs/cli.md`, made from the commands' own data. */
 export async function cliPage(): Promise<string> {
   const sections: string[] = [];
-  for (const { words, leaf } of leaves(COMMANDS)) sections.push(section(words, leaf, (await leaf.load()).default));
+  for (const { words, leaf } of leaves(ALL_COMMANDS)) sections.push(section(words, leaf, (await leaf.load()).default));
   return `${PREFACE}\n\n${sections.join("\n\n")}\n`;
 }
 

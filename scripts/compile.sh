@@ -32,9 +32,12 @@ flags() { # PROGRAM
 }
 
 for pair in helyosd:daemon helyos:cli; do
+  # The program with every command in it
+  main=${pair#*:}/main.ts
+  [ "$main" != cli/main.ts ] || main=cli/certs/main.ts
   # shellcheck disable=SC2046  # one flag a word
   if "$deno" compile --frozen --quiet --no-prompt --unstable-net $(flags "${pair#*:}") \
-    --output "$build/${pair%%:*}" "${pair#*:}/main.ts" 2>"$log"; then
+    --output "$build/${pair%%:*}" "$main" 2>"$log"; then
     echo "Built $build/${pair%%:*}"
   elif [ -z "${DENORT_BIN-}" ] && grep -qiE 'denort|dns error|error sending request|connect' "$log"; then
     echo 'Cannot fetch the runtime that binaries are made of; go online, or set DENORT_BIN to a denort of this version' >&2

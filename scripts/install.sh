@@ -65,7 +65,7 @@ case $deno in
 esac
 # Everything the programs import is fetched now, so that they start without a network.
 [ -z "$packages" ] || export DENO_DIR="$packages"
-"$deno" cache --frozen --quiet "$root/daemon/main.ts" "$root/cli/main.ts"
+"$deno" cache --frozen --quiet "$root/daemon/main.ts" "$root/cli/main.ts" "$root/cli/certs/main.ts"
 [ -z "$packages" ] || chmod -R a+rX "$packages"
 mkdir -p "$prefix/bin"
 for pair in helyosd:daemon helyos:cli; do

@@ -62,7 +62,12 @@ words=0
 subcommand=
 word() { # WORD: what is no option. `helyos certs …` is a program of its own, and its words may name files and an address.
   case $program$words$subcommand in
-    cli0) [ "$1" != certs ] || program=certs named='' ;;
+    cli0)
+      case $1 in
+        certs) program=certs named='' ;;
+        help | __complete | =*) return 0 ;; # for the command that follows
+      esac
+      ;;
     certs1)
       subcommand=$1
       case $1 in
@@ -158,7 +163,10 @@ add() { # PATH: Deno separates paths by commas and has no way to write one
 
 flags=--no-prompt
 while read -r entry kind names; do
-  [ "$entry" = "$program" ] || continue
+  if [ "$entry" != "$program" ]; then
+    [ "$flags" = --no-prompt ] || break
+    continue
+  fi
   value=
   for name in $names; do
     case $kind-$name in
@@ -194,7 +202,7 @@ done <"$scripts/permissions"
 [ "$program" != daemon ] || flags=--unstable-net$newline$flags
 
 case $program in
-  certs*) main=cli ;;
+  certs*) main=cli/certs ;;
   *) main=$program ;;
 esac
 IFS=$newline

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { COMMANDS } from "../../cli/commands.ts";
+import { ALL_COMMANDS } from "../../cli/certs/commands.ts";
 import { complete } from "../../cli/complete.ts";
 import { SCRIPTS } from "../../cli/completion_scripts.ts";
 import type { Io } from "../../cli/io.ts";
@@ -11,7 +11,7 @@ async function offers(partial: string, words: string, config = ""): Promise<stri
   const env: Record<string, string> = { HELYOS_CONFIG: `${home.path}/config.toml` };
   const io = { env: (name: string) => env[name], stderr: { write() {} } } as unknown as Io;
   const request = [`=${partial}`, ...words.split(" ").filter((word) => word !== "")];
-  const lines = (await complete(request, { io, commands: COMMANDS })).split("\n").slice(0, -1);
+  const lines = (await complete(request, { io, commands: ALL_COMMANDS })).split("\n").slice(0, -1);
   return lines.map((line) => line.split("\t")[0]!);
 }
 

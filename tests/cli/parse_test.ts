@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { type AnyCommand, command, type CommandTable, GLOBAL_OPTIONS } from "../../cli/command.ts";
-import { COMMANDS } from "../../cli/commands.ts";
+import { ALL_COMMANDS } from "../../cli/certs/commands.ts";
 import { UsageError } from "../../cli/failure.ts";
 import { findCommand, parseRest, placeOf } from "../../cli/parse.ts";
 import { similar } from "../../cli/suggest.ts";
@@ -166,7 +166,7 @@ Deno.test("similar() offers near names, the nearest first, and nothing far away"
   deepEqual(similar("xyzzy", ["status", "pods"]), []);
 });
 
-Deno.test("COMMANDS is sound: summaries agree, names do not collide, required comes before optional", async () => {
+Deno.test("ALL_COMMANDS is sound: summaries agree, names do not collide, required comes before optional", async () => {
   const globals = Object.entries(GLOBAL_OPTIONS);
   const shorts = globals.flatMap(([, option]) => "short" in option ? [option.short] : []);
   async function check(table: CommandTable, words: string[]): Promise<void> {
@@ -186,10 +186,10 @@ Deno.test("COMMANDS is sound: summaries agree, names do not collide, required co
       }
       const optional = Object.values<{ optional?: true }>(loaded.positionals ?? {}).map((one) => one.optional ?? false);
       deepEqual(optional, [...optional].sort(), `${path}: an optional argument stands before a required one`);
-      deepEqual(placeOf(path.split(" "), COMMANDS).words.join(" "), path);
+      deepEqual(placeOf(path.split(" "), ALL_COMMANDS).words.join(" "), path);
     }
   }
-  await check(COMMANDS, []);
+  await check(ALL_COMMANDS, []);
 });
 
 Deno.test("parseRest() gives the last positional all that is left, if it takes many", () => {

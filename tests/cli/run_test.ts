@@ -1,6 +1,6 @@
 import { deepEqual, doesNotMatch, equal, match } from "node:assert/strict";
 import { command, type CommandTable } from "../../cli/command.ts";
-import { COMMANDS } from "../../cli/commands.ts";
+import { ALL_COMMANDS } from "../../cli/certs/commands.ts";
 import { CliError } from "../../cli/failure.ts";
 import type { Io } from "../../cli/io.ts";
 import { run } from "../../cli/run.ts";
@@ -48,7 +48,7 @@ Deno.test("helyos prints its version, and that of a command", async () => {
 });
 
 Deno.test("helyos has a help page for every command, three ways to it, no line too long for a terminal", async () => {
-  for (const words of leavesOf(COMMANDS)) {
+  for (const words of leavesOf(ALL_COMMANDS)) {
     const page = await helyos([...words, "--help"]);
     deepEqual([page.code, page.stderr], [0, ""], words.join(" "));
     match(page.stdout, new RegExp(`^[^\n]+\n\nUsage: helyos ${words.join(" ")} \\[OPTIONS\\]`));

@@ -9,7 +9,11 @@ interface Dependency {
 }
 
 /** Everything that loading these files loads at once, relative to the checkout. */
-async function loadedBy(...entries: string[]): Promise<string[]> {
+function loadedBy(...entries: string[]): Promise<string[]> {
+  return reachedFrom(entries, (dependency) => !dependency.isDynamic);
+}
+
+async function reachedFrom(entries: readonly string[], follow: (dependency: Dependency) => boolean): Promise<string[]> {
   const loaded = new Set<string>();
   for (const entry of entries) {
     const { success, stdout } = await new Deno.Command(Deno.execPath(), {
@@ -28,7 +32,9 @@ async function loadedBy(...entries: string[]): Promise<string[]> {
       const name = redirects[specifier] ?? specifier;
       if (loaded.has(name)) return;
       loaded.add(name);
-      for (const { code, isDynamic } of graph.get(name) ?? []) if (code && !isDynamic) visit(code.specifier);
+      for (const dependency of graph.get(name) ?? []) {
+        if (dependency.code && follow(dependency)) visit(dependency.code.specifier);
+      }
     };
     roots.forEach(visit);
   }
@@ -37,6 +43,12 @@ async function loadedBy(...entries: string[]): Promise<string[]> {
 
 Deno.test("cli/main.ts loads no package, no node module and no library at once", async () => {
   deepEqual((await loadedBy("cli/main.ts")).filter((specifier) => !specifier.startsWith("cli/")), []);
+});
+
+Deno.test("cli/main.ts never reaches helyos certs: Deno reads the whole graph at each start", async () => {
+  const reached = await reachedFrom(["cli/main.ts"], () => true);
+  equal(reached.includes("cli/commands/whoami.ts"), true);
+  deepEqual(reached.filter((specifier) => /^cli\/(commands\/)?certs\/|^npm:.*yaml|pki\/issue/.test(specifier)), []);
 });
 
 Deno.test("what helyos whoami loads holds no package and nothing that issues certificates", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { COMMANDS } from "../../cli/commands.ts";
+import { ALL_COMMANDS } from "../../cli/certs/commands.ts";
 import type { Io } from "../../cli/io.ts";
 import { run } from "../../cli/run.ts";
 
@@ -53,7 +53,7 @@ export async function helyos(tokens: readonly string[], options: TerminalOptions
     now: () => options.now ?? new Date(),
     readFile: (path) => Deno.readFile(path),
   };
-  const code = await run(tokens, { io, commands: COMMANDS });
+  const code = await run(tokens, { io, commands: ALL_COMMANDS });
   return { code, stdout, stderr };
 }
 

@@ -60,6 +60,25 @@ Deno.test("launch.sh lets the runtime ask nobody for a newer version", async () 
   }
 });
 
+Deno.test("launch.sh starts helyos certs as a program of its own, also to help with it and to complete it", async () => {
+  await using home = await temporaryFolder();
+  for (
+    const [args, says] of [
+      [["help", "certs", "init-ca"], /^Make the CA, unless there is one\n/],
+      [["--json", "help", "certs"], / generate-all-servers /],
+      [["certs", "--help"], / generate-all-servers /],
+      [["help"], / certs +Give services certificates of an internal CA\n/],
+      [["__complete", "=ini", "certs"], /^init-ca\t/],
+      [["__complete", "=cer", "--server", "h"], /^cert\tManage .*\ncerts\tGive /],
+      [["__complete", "=--ord", "certs", "revoke"], /^$/],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await helyos(args, { home: home.path });
+    equal(code, 0, `${args.join(" ")}: ${stderr}`);
+    match(stdout, says, args.join(" "));
+  }
+});
+
 Deno.test("launch.sh keeps variables of the runtime from deciding where the daemon listens and whom it believes", async () => {
   await using home = await temporaryFolder();
   const env = {
