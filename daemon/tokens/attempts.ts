@@ -57,6 +57,12 @@ export class FailureLimit {
     });
   }
 
+  /** How often an address has failed in its window. */
+  failures(address: string): number {
+    const window = this.#windows.get(networkOf(address));
+    return window === undefined || window.endsAt <= this.#clock() ? 0 : window.count;
+  }
+
   /** Counts a failure. */
   fail(address: string): void {
     const key = networkOf(address);

@@ -12,6 +12,12 @@ import { formatPhc, PARAMETERS, parsePhc } from "./phc.ts";
 export interface Turn {
   /** Jobs of one key wait for each other, jobs of different keys take turns. */
   readonly key: string;
+  /**
+   * How little this caller is trusted, for example how often he failed: lower ones go first, and when the queue is full the
+   * highest makes room.
+   * @default {0}
+   */
+  readonly rank?: number;
   /** Asked again when the job's turn comes; what it throws refuses the job without computing anything. */
   readonly admit?: () => void;
 }
@@ -48,17 +54,25 @@ export interface HasherOptions {
 }
 
 interface Job extends Omit<Argon2Job, "id"> {
+  readonly rank: number;
   readonly admit?: (() => void) | undefined;
   readonly resolve: (hash: Uint8Array) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Goes before every caller: what is known to be wanted, such as the hash of a new token. */
+export const FIRST_RANK = -1;
+
+const TOO_MANY = new Failure("unavailable", "too many tokens wait to be checked; try again", {
+  headers: { "retry-after": "1" },
+});
 
 const encoder = new TextEncoder();
 
 /** Starts nothing yet: the thread starts with the first secret. */
 export function createHasher(options: HasherOptions = {}): Hasher {
   const { maxWaiting = 256, maxWaitingOfKey = 64, idleMs = 30_000 } = options;
-  // A Map keeps the order of insertion: the first key's first job is next, then its key goes to the end
+  // A Map keeps the order of insertion: of keys with one rank the first one's first job is next, then its key goes to the end
   const waiting = new Map<string, Job[]>();
   let waitingCount = 0;
   let thread: Worker | undefined;
@@ -94,16 +108,41 @@ export function createHasher(options: HasherOptions = {}): Hasher {
     return worker;
   }
 
+  /** The key that is next: of those with the lowest rank the one whose turn it is. */
+  function nextKey(): string | undefined {
+    let best: string | undefined;
+    let lowest = Infinity;
+    for (const [key, [job]] of waiting) {
+      if (job!.rank < lowest) [best, lowest] = [key, job!.rank];
+    }
+    return best;
+  }
+
+  /** Takes the least trusted job out of a full queue, if there is one less trusted than `rank`. */
+  function makeRoom(rank: number): boolean {
+    let worst: string | undefined;
+    for (const [key, jobs] of waiting) {
+      const last = jobs.at(-1)!.rank;
+      if (last > rank) [worst, rank] = [key, last];
+    }
+    if (worst === undefined) return false;
+    const jobs = waiting.get(worst)!;
+    jobs.pop()!.reject(TOO_MANY);
+    waitingCount--;
+    if (jobs.length === 0) waiting.delete(worst);
+    return true;
+  }
+
   function next(): void {
     while (running === undefined) {
-      const first = waiting.entries().next().value;
-      if (first === undefined) {
+      const key = nextKey();
+      if (key === undefined) {
         clearTimeout(idle);
         idle = setTimeout(stop, idleMs);
         Deno.unrefTimer(idle as unknown as number);
         return;
       }
-      const [key, jobs] = first;
+      const jobs = waiting.get(key)!;
       const job = jobs.shift()!;
       waitingCount--;
       waiting.delete(key);
@@ -124,14 +163,9 @@ export function createHasher(options: HasherOptions = {}): Hasher {
 
   function compute(key: string, job: Omit<Job, "resolve" | "reject">): Promise<Uint8Array> {
     if (closed) return Promise.reject(new Failure("unavailable", "the daemon is stopping"));
+    const full = waitingCount >= maxWaiting && !makeRoom(job.rank);
     const jobs = waiting.get(key) ?? [];
-    if (waitingCount >= maxWaiting || jobs.length >= maxWaitingOfKey) {
-      return Promise.reject(
-        new Failure("unavailable", "too many tokens wait to be checked; try again", {
-          headers: { "retry-after": "1" },
-        }),
-      );
-    }
+    if (full || jobs.length >= maxWaitingOfKey) return Promise.reject(TOO_MANY);
     return new Promise((resolve, reject) => {
       jobs.push({ ...job, resolve, reject });
       waiting.set(key, jobs);
@@ -143,7 +177,8 @@ export function createHasher(options: HasherOptions = {}): Hasher {
   return {
     async hash(secret) {
       const salt = crypto.getRandomValues(new Uint8Array(16));
-      const hash = await compute("hash", { password: encoder.encode(secret), salt, ...PARAMETERS, length: 32 });
+      const job = { password: encoder.encode(secret), salt, ...PARAMETERS, length: 32, rank: FIRST_RANK };
+      const hash = await compute("hash", job);
       return formatPhc({ ...PARAMETERS, salt, hash });
     },
     async verify(secret, phc, turn) {
@@ -157,6 +192,7 @@ export function createHasher(options: HasherOptions = {}): Hasher {
         passes,
         lanes,
         length: expected.length,
+        rank: turn.rank ?? 0,
         admit: turn.admit,
       });
       return timingSafeEqual(hash, expected);

@@ -7,7 +7,7 @@ import type { Caller } from "../server/bind.ts";
 import { type Origin, unauthorized } from "../server/exchange.ts";
 import type { Entry, Operation, Store } from "../store/store.ts";
 import { FailureLimit } from "./attempts.ts";
-import type { Hasher } from "./hasher.ts";
+import { FIRST_RANK, type Hasher } from "./hasher.ts";
 import { keyedDigest } from "./keyed_digest.ts";
 import { KnownToken } from "./known_token.ts";
 import { type StoredToken, tokenKey, tokenPrefixKey } from "./records.ts";
@@ -133,7 +133,7 @@ export class TokenVerifier implements AsyncDisposable {
   }
 
   async #verify(token: string, digest: string, address: string): Promise<KnownToken | undefined> {
-    const turn = { key: address, admit: () => this.#limit.admit(address) };
+    const turn = { key: address, rank: this.#limit.failures(address), admit: () => this.#limit.admit(address) };
     for (const id of await this.#candidates(token)) {
       const entry = await this.#deps.store.get<StoredToken>(tokenKey(id));
       if (entry === undefined || !isActive(entry.value, this.#deps.now())) continue;
@@ -178,7 +178,7 @@ export class TokenVerifier implements AsyncDisposable {
   /** Verifies a remembered token anew, so that whoever uses one steadily never waits for it. */
   #renew(known: KnownToken, token: string): void {
     known.renewing = true;
-    this.#deps.hasher.verify(token, known.hash, { key: "renewal" }).then((good) => {
+    this.#deps.hasher.verify(token, known.hash, { key: "renewal", rank: FIRST_RANK }).then((good) => {
       if (good) known.untilMs = this.#clock() + REMEMBER_MS;
     }).catch(this.#deps.onError).finally(() => known.renewing = false);
   }

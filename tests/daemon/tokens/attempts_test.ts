@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { FailureLimit, networkOf } from "../../../daemon/tokens/attempts.ts";
 
 Deno.test("FailureLimit refuses after the last allowed failure, with the seconds left", () => {
@@ -12,6 +12,16 @@ Deno.test("FailureLimit refuses after the last allowed failure, with the seconds
   limit.admit("b");
   now = 10_000;
   limit.admit("a");
+});
+
+Deno.test("FailureLimit.failures() counts an address's failures of this window", () => {
+  let now = 0;
+  const limit = new FailureLimit({ windowMs: 1_000, clock: () => now });
+  equal(limit.failures("10.0.0.1"), 0);
+  for (const address of ["10.0.0.1", "10.0.0.1", "10.0.0.2"]) limit.fail(address);
+  deepEqual([limit.failures("10.0.0.1"), limit.failures("10.0.0.2"), limit.failures("10.0.0.3")], [2, 1, 0]);
+  now = 1_000;
+  equal(limit.failures("10.0.0.1"), 0);
 });
 
 Deno.test("FailureLimit forgets the oldest address when there are too many", () => {

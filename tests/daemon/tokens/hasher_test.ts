@@ -66,6 +66,22 @@ Deno.test("verify() serves keys in turn, so that one with many waiting holds up 
   deepEqual(order.slice(0, 4).toSorted(), ["alice", "bob", "flood", "flood"]);
 });
 
+Deno.test("verify() serves those who failed less often first, and a full queue makes room for them", async () => {
+  await using hasher = createHasher({ maxWaiting: 4 });
+  const phc = cheap(await hasher.hash("x"));
+  const order: string[] = [];
+  const ask = (key: string, rank: number) =>
+    hasher.verify("x", phc, { key, rank }).then(() => key, ({ code }) => `${key} ${code}`).then((say) =>
+      order.push(say)
+    );
+  const asked = [ask("running", 9), ask("a", 3), ask("b", 7), ask("c", 5), ask("d", 7)];
+  asked.push(ask("late", 7)); // no room for one who failed as often as the others
+  asked.push(ask("honest", 0));
+  asked.push(hasher.hash("y").then(() => order.push("hash")));
+  await Promise.all(asked);
+  deepEqual(order, ["late unavailable", "b unavailable", "d unavailable", "running", "hash", "honest", "a", "c"]);
+});
+
 Deno.test("verify() refuses when too many wait, and what the turn no longer admits", async () => {
   await using hasher = createHasher({ maxWaiting: 3, maxWaitingOfKey: 2 });
   const phc = cheap(await hasher.hash("x"));
