@@ -116,6 +116,7 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
       tokens: taken.tokens,
       projects: taken.projects,
     });
+    for (const row of taken.renamed) log.warn(row);
     for (const row of taken.leftOut) log.warn(`not taken over: ${row}`);
   }
 

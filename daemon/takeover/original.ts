@@ -11,6 +11,8 @@ import type { StoredToken } from "../tokens/records.ts";
 export interface OriginalData {
   readonly tokens: StoredToken[];
   readonly projects: StoredProject[];
+  /** Tokens whose own names no request could carry, in words: they would work and could not be revoked. */
+  readonly renamed: readonly string[];
   /** `cluster_config` without the API token's hash, which is a token here. */
   readonly config: ReadonlyMap<string, string>;
 }
@@ -21,6 +23,16 @@ const LEGACY_PREFIX = "legacy";
 const LEGACY_HASH = "api_token_hash";
 
 type Row = Record<string, unknown>;
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Longest name that a path may carry, in characters. */
+const LONGEST_NAME = 253;
+
+/** Whether a request can name it: a segment of a path is neither empty, `.`, `..` nor longer than any name here. */
+function isAddressable(name: string): boolean {
+  return !["", ".", ".."].includes(name) && !name.includes("\0") && [...name].length <= LONGEST_NAME;
+}
 
 /**
  * Reads the tables; one that is not there counts as empty, as an older original would have it.
@@ -34,9 +46,16 @@ export function readOriginal(db: DatabaseSync, now: Date): OriginalData {
   }
   const legacyHash = config.get(LEGACY_HASH);
   config.delete(LEGACY_HASH);
-  const tokens = rows(db, "api_tokens").flatMap((row) => readToken(row, now) ?? []);
+  const renamed: string[] = [];
+  const tokens = rows(db, "api_tokens").flatMap((row) => readToken(row, now) ?? []).map((token) => {
+    if (isAddressable(token.name)) return token;
+    const name = `taken-over-${token.id}`;
+    renamed.push(`token ${JSON.stringify(token.name.slice(0, 100))} is now called '${name}'`);
+    return { ...token, name };
+  });
   return {
     tokens: withLegacy(tokens, legacyHash, now),
+    renamed,
     projects: rows(db, "projects").flatMap((row) => readProject(row, now) ?? []),
     config,
   };
@@ -46,7 +65,7 @@ function readToken(row: Row, now: Date): StoredToken | undefined {
   if (typeof row.name !== "string" || typeof row.token_hash !== "string") return undefined;
   const expires = text(row.expires_at);
   return {
-    id: text(row.id) ?? crypto.randomUUID(),
+    id: UUID.test(text(row.id) ?? "") ? row.id as string : crypto.randomUUID(),
     name: row.name,
     hash: row.token_hash,
     prefix: text(row.token_prefix) ?? LEGACY_PREFIX,

@@ -24,6 +24,8 @@ export interface TakeoverDeps {
 export interface TakenOver {
   readonly tokens: number;
   readonly projects: number;
+  /** Tokens that got another name, each in words: nothing could have named them to revoke them. */
+  readonly renamed: readonly string[];
   /** Rows left out, each in words: the name is taken already, or cannot be kept. */
   readonly leftOut: readonly string[];
 }
@@ -57,7 +59,7 @@ export async function takeOver(deps: TakeoverDeps): Promise<TakenOver | undefine
     { put: MARK, value: { at: now().toISOString(), ...counts, leftOut } },
     auditOperation(deps, { actor: "helyosd", action: "takeover", target: "helyos.db", address: null }),
   ], [{ key: MARK, revision: 0 }]);
-  return committed ? { ...counts, leftOut } : undefined;
+  return committed ? { ...counts, renamed: data.renamed, leftOut } : undefined;
 }
 
 /**
@@ -65,7 +67,10 @@ export async function takeOver(deps: TakeoverDeps): Promise<TakenOver | undefine
  *
  * @throws {TakeoverError} If there is an original's database that cannot be read.
  */
-export async function checkTakeover(dataDir: string, now: Date): Promise<Omit<TakenOver, "leftOut"> | undefined> {
+export async function checkTakeover(
+  dataDir: string,
+  now: Date,
+): Promise<Omit<TakenOver, "leftOut" | "renamed"> | undefined> {
   const data = await readData(dataDir, now);
   return data && { tokens: data.tokens.length, projects: data.projects.length };
 }

@@ -67,7 +67,7 @@ Deno.test("takeOver() imports once and changes no file of the original, also wit
     const before = await fingerprintFiles(at.dataDir);
     equal("helyos.db-wal" in before, killed);
     deepEqual(await checkTakeover(at.dataDir, now()), { tokens: 2, projects: 2 });
-    deepEqual(await takeOver(at), { tokens: 2, projects: 2, leftOut: [] });
+    deepEqual(await takeOver(at), { tokens: 2, projects: 2, renamed: [], leftOut: [] });
     deepEqual(await fingerprintFiles(at.dataDir), before);
     deepEqual([...Deno.readDirSync(at.dataDir)].map(({ name }) => name).sort(), Object.keys(before).sort());
     deepEqual((await at.store.list("projects/")).map(({ value }) => value), [
@@ -119,6 +119,21 @@ Deno.test("takeOver() reads times, scopes and revocations so that nothing gets m
   );
 });
 
+Deno.test("takeOver() names anew what no request could name, and ids that are none", async () => {
+  const bad = ["", ".", "..", "x".repeat(254)];
+  const row = (name: string, n: number) => ({ id: `row/${n}`, name, token_hash: "h", token_prefix: `nxa-api_000${n}` });
+  await using at = await world({ tokens: [...bad, "x".repeat(253), "a/b"].map(row) });
+  const taken = await takeOver(at);
+  equal(taken?.renamed.length, bad.length);
+  match(taken!.renamed[2]!, /^token "\.\." is now called 'taken-over-[0-9a-f-]{36}'$/);
+  const stored = await tokens(at.store);
+  for (const { id, name } of Object.values(stored)) {
+    match(id, /^[0-9a-f-]{36}$/);
+    if (name !== "a/b" && !/^x+$/.test(name)) equal(name, `taken-over-${id}`);
+  }
+  deepEqual(Object.keys(stored).filter((name) => !name.startsWith("taken-over-")).sort(), ["a/b", "x".repeat(253)]);
+});
+
 Deno.test("takeOver() gives legacy-default the hash the original really checks", async () => {
   {
     await using at = await world({
@@ -151,16 +166,15 @@ Deno.test("takeOver() replaces nothing that is ours and says what it left out", 
   await using at = await world({
     tokens: [
       { name: "ci", token_hash: "theirs", token_prefix: "nxa-api_0001" },
-      { name: "x".repeat(2000), token_hash: "h", token_prefix: "nxa-api_0002" },
     ],
-    projects: [{ name: "shop", status: "suspended" }],
+    projects: [{ name: "shop", status: "suspended" }, { name: "x".repeat(2000), status: "active" }],
   });
   await at.store.commit([{ put: "token-names/ci", value: { id: "ours" } }, { put: "projects/shop", value: "ours" }]);
   const taken = await takeOver(at);
   deepEqual([taken!.tokens, taken!.projects, taken!.leftOut.length], [0, 0, 3]);
   match(
     taken!.leftOut.join("\n"),
-    /token "ci": an active token has this name\n.*longer than 1024[^]*project "shop": it exists already/,
+    /token "ci": an active token has this name\nproject "shop": it exists already\n.*longer than 1024/,
   );
   equal((await at.store.get("projects/shop"))!.value, "ours");
 });
@@ -170,7 +184,7 @@ Deno.test("takeOver() reads a database of an older original that lacks tables an
   const db = new DatabaseSync(`${at.dataDir}/helyos.db`);
   db.exec("CREATE TABLE projects (name TEXT PRIMARY KEY); INSERT INTO projects VALUES ('shop')");
   db.close();
-  deepEqual(await takeOver(at), { tokens: 0, projects: 1, leftOut: [] });
+  deepEqual(await takeOver(at), { tokens: 0, projects: 1, renamed: [], leftOut: [] });
 });
 
 Deno.test("takeOver() deletes the copy a killed start left behind, and keeps its own from others", async () => {
