@@ -53,6 +53,8 @@ const NULL_DER = Uint8Array.of(0x05, 0x00);
 
 /** The largest RSA modulus that is looked at: a verification with one costs a millisecond, and grows with its square. */
 const MAX_RSA_BITS = 8192;
+/** The largest RSA modulus that every platform reads. */
+const READ_BY_ALL = 4096;
 
 const judged = new WeakMap<PublicKeyInfo, KeyJudgement>();
 
@@ -142,7 +144,8 @@ function judgeRsa(key: BitString, spki: Uint8Array, pss: PssLimits | undefined):
   if (bits > MAX_RSA_BITS) return refused(`an RSA key of ${bits} bits is larger than ${MAX_RSA_BITS}`);
   if ((modulus[modulus.length - 1]! & 1) === 0) return refused("the RSA modulus is even");
   const last = exponent[exponent.length - 1]!;
-  if (exponent.length > 5 || (last & 1) === 0 || (exponent.length === 1 && last < 3)) {
+  const large = exponent.length > 5 || (exponent.length === 5 && exponent[0]! > 1);
+  if (large || (last & 1) === 0 || (exponent.length === 1 && last < 3)) {
     return refused("the RSA exponent is not an odd number from 3 to 2^33");
   }
   return { kind: "rsa", bits, pss, spki };
@@ -235,6 +238,9 @@ function verify(
   signature: Uint8Array,
 ): SignatureVerdict | Promise<SignatureVerdict> {
   const { id, parameters } = algorithm;
+  if (key.kind === "rsa" && key.bits > READ_BY_ALL && !isReadable(key.spki)) {
+    return { unsupported: `signatures of an RSA key of ${key.bits} bits are more than the platform verifies` };
+  }
   const mismatch = { unsupported: `the signature is ${oidName(id)}, which does not fit the key of the signer` };
   const crypto = nodeCrypto();
   const verdict = (good: boolean): SignatureVerdict => good ? "good" : "bad";

@@ -479,6 +479,10 @@ Deno.test("verifyChain() refuses keys and spellings that are broken", async () =
   const point = own.spki.subarray(-65);
   const ec = (curve: string, bits: Uint8Array): Uint8Array =>
     sequence(sequence(objectIdentifier("1.2.840.10045.2.1"), objectIdentifier(curve)), bitString(bits));
+  const rsaKey = (octets: number, exponent = Uint8Array.of(1, 0, 1)): Uint8Array =>
+    sequence(rsa, bitString(sequence(tlv(2, Uint8Array.of(0), new Uint8Array(octets).fill(0xff)), tlv(2, exponent))));
+  const pkcs1 = sequence(objectIdentifier("1.2.840.113549.1.1.11"), NULL);
+  const large = { ...root, algorithm: pkcs1, sign: () => new Uint8Array(768).fill(1) };
   const squeezed = Uint8Array.of(2 + (point[64]! & 1), ...point.subarray(1, 33));
   await judgeAll({
     "RSA key without a number": ["key", { middle: key(sequence(rsa, bitString(new Uint8Array()))) }],
@@ -491,6 +495,12 @@ Deno.test("verifyChain() refuses keys and spellings that are broken", async () =
     "curve spelled out": [
       "key",
       { leaf: key(sequence(sequence(objectIdentifier("1.2.840.10045.2.1"), sequence(integer(1))), bitString(point))) },
+    ],
+    "RSA exponent beyond 2^33": ["key", { leaf: key(rsaKey(256, Uint8Array.of(3, 0, 0, 0, 1))) }],
+    "RSA key larger than the platform verifies": ["ok", { leaf: key(rsaKey(768)) }],
+    "RSA key larger than the platform verifies, of a CA": [
+      "algorithm",
+      { root: { key: { ...large, ...key(rsaKey(768)).key } }, leaf: { signer: large } },
     ],
     "CA's point in short": ["ok", { root: { key: { ...root, spki: short(root.spki) } } }],
   });
