@@ -17,7 +17,7 @@ import {
   planKey,
   type StoredCertificate,
 } from "../../../daemon/certificates/records.ts";
-import { createRoute, listRoutes } from "../../../daemon/routes/routes.ts";
+import { createRoute, deleteRoute, listRoutes } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { StoreError } from "../../../daemon/store/store.ts";
@@ -430,6 +430,33 @@ Deno.test({
 });
 
 Deno.test({
+  name: "an order that takes longer than its lock lasts stays with the daemon that began it",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using folder = await temporaryFolder();
+    const [acmeDnsHook, calls] = [`${folder.path}/slow-hook`, `${folder.path}/calls`];
+    const hook = await writeDnsHook(pebble, folder.path);
+    await Deno.writeTextFile(acmeDnsHook, `#!/bin/sh\necho "$1" >>${calls}\nsleep 1.5\nexec ${hook} "$@"\n`, {
+      mode: 0o700,
+    });
+    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
+    await using storeA = await openSqliteStore(`${folder.path}/state.db`);
+    await using storeB = await openSqliteStore(`${folder.path}/state.db`);
+    const shared = { pebble, sealer, lockMs: 600 };
+    await using a = await startBench({ ...shared, store: storeA, config: { acmeDnsHook } });
+    const elsewhere = { acmeDnsHook, httpListen: { host: "127.0.0.1", port: 0 } };
+    await using b = await startBench({ ...shared, store: storeB, config: elsewhere });
+    await add(a, "*.slow.example.com");
+    await until(async () => {
+      await b.edge.keeper.tick();
+      return (await one(a)).fingerprint;
+    }, "the certificate");
+    equal((await Deno.readTextFile(calls)).split("\n").filter((call) => call === "present").length, 1);
+  },
+});
+
+Deno.test({
   name: "a route's certificate that the proxy does not serve is a mismatch until it does",
   ignore,
   async fn() {
@@ -516,6 +543,28 @@ Deno.test({
     const value = { ...stored.value, account: "https://ca.example/another" };
     await bench.store.commit([{ put: stored.key, value }], [stored]);
     equal(await renew(), undefined);
+  },
+});
+
+Deno.test({
+  name: "the certificate of a route that was removed is renewed no more, kept until its end, and then forgotten",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "gone.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const { not_after } = await one(bench);
+    await deleteRoute(bench.deps, domain, BY);
+    time.set(new Date(Date.parse(not_after!) - 60_000));
+    const asked = faults.seen.length;
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).days_left, 0);
+    time.pass(120_000);
+    await bench.edge.keeper.settled();
+    equal(faults.seen.length, asked, "nobody asked the CA");
+    deepEqual(await bench.store.list("certificate"), []);
   },
 });
 
