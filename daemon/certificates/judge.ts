@@ -78,10 +78,6 @@ export async function judgeCertificate(input: CertificateInput): Promise<JudgedC
   if (purposes !== undefined && !purposes.includes(SERVER_AUTH) && !purposes.includes(ANY_PURPOSE)) {
     throw new CertificateRefusal("the certificate is not for servers: its extended key usage lacks serverAuth");
   }
-  const details = inspect(leaf);
-  if (details.key.weakness !== null) {
-    throw new CertificateRefusal(`the certificate's key is too weak: ${details.key.weakness}`);
-  }
   const chain = orderChain(leaf, certificates);
   for (const [index, above] of chain.entries()) {
     if (index > 0) refuseDates(above, `the chain's certificate ${subjectOf(above)}`, now);
@@ -90,7 +86,7 @@ export async function judgeCertificate(input: CertificateInput): Promise<JudgedC
     names,
     chainPem: chain.map((one) => pemEncode("CERTIFICATE", one.der)).join(""),
     keyPem: await exportPrivateKey(key),
-    issuer: details.issuer,
+    issuer: inspect(leaf).issuer,
     fingerprint: fingerprintOf(leaf.der),
     notBefore: leaf.notBefore,
     notAfter: leaf.notAfter,

@@ -22,6 +22,8 @@ const DAY_S = 86_400;
 interface Pki {
   readonly root: string;
   readonly intermediate: string;
+  /** The same key and name, but its life is over. */
+  readonly ended: string;
   leaf(domain: string, options?: Partial<IssueOptions>): Promise<{ pem: string; key: KeyPair; keyPem: string }>;
 }
 
@@ -37,9 +39,18 @@ async function createPki(): Promise<Pki> {
     commonName: "Test Intermediate",
     now,
   });
+  const ended = await issueCertificate({
+    issuer: { certificate: root.pem, key: rootKey },
+    profile: "intermediate",
+    publicKey: key.publicKey,
+    commonName: "Test Intermediate",
+    lifetimeSeconds: 100 * DAY_S,
+    now,
+  });
   return {
     root: root.pem,
     intermediate: intermediate.pem,
+    ended: ended.pem,
     async leaf(domain, options = {}) {
       const own = await generateKeyPair();
       const { pem } = await issueCertificate({
@@ -72,6 +83,8 @@ Deno.test("importCertificate() refuses what cannot be served with 422 and the re
   const future = await pki.leaf("shop.example", { now: new Date(Date.now() + 2 * DAY_S * 1000) });
   const client = await pki.leaf("shop.example", { profile: "client" });
   const stranger = (await createPki()).intermediate;
+  const { stdout } = await new Deno.Command("openssl", { args: ["genrsa", "1024"], stderr: "null" }).output();
+  const weak = new TextDecoder().decode(stdout);
   const locked = await exportPrivateKey(good.key, { passphrase: "secret" });
   const refusals: [string, string, string, RegExp][] = [
     ["shop.example", "not a certificate", good.keyPem, /the certificate cannot be read/],
@@ -79,6 +92,7 @@ Deno.test("importCertificate() refuses what cannot be served with 422 and the re
     ["shop.example", chain + good.keyPem, good.keyPem, /give the certificates alone/],
     ["shop.example", chain, "not a key", /the private key cannot be read/],
     ["shop.example", chain, chain, /the private key cannot be read/],
+    ["shop.example", chain, weak, /an RSA key of 1024 bits is too small/],
     ["shop.example", chain, locked, /the private key is encrypted; decrypt it first/],
     ["shop.example", chain, other.keyPem, /matches none of the certificates/],
     ["shop.example", good.pem, other.keyPem, /does not match the certificate/],
@@ -90,6 +104,8 @@ Deno.test("importCertificate() refuses what cannot be served with 422 and the re
     ["*.shop.example", chain, good.keyPem, /does not cover/],
     ["shop.example", good.pem + stranger, good.keyPem, /does not belong to the chain/],
     ["shop.example", chain.slice(0, -60), good.keyPem, /the certificate cannot be read/],
+    ["shop.example", good.pem + pki.ended, good.keyPem, /the chain's certificate ".*Test Intermediate.*" has expired/],
+    ["shop.example", chain.repeat(6), good.keyPem, /the chain has 12 certificates; 10 are the most/],
     ["no domain", chain, good.keyPem, /the domain "no domain"/],
   ];
   for (const [domain, cert, key, reason] of refusals) {
