@@ -57,6 +57,7 @@ export interface EdgeConfig {
   readonly httpsListen: HostPort;
   readonly acmeEmail?: string;
   readonly acmeDirectory: string;
+  readonly acmeStagingDirectory?: string;
   readonly acmeFallbackDirectory?: string;
   readonly acmeProfile?: string;
   readonly acmeKeyType?: KeyAlgorithm;
@@ -161,10 +162,13 @@ function edgeOf(values: Values, cwd: string): EdgeConfig {
     throw new ConfigError(`invalid --acme-email '${email}': expected an address such as ops@example.com`);
   }
   const acmeDirectory = directory("acme-directory") ?? LETS_ENCRYPT;
-  const acmeFallbackDirectory = directory("acme-fallback-directory");
-  if (acmeFallbackDirectory === acmeDirectory) {
-    throw new ConfigError("--acme-fallback-directory must be another CA than --acme-directory");
-  }
+  const [acmeStagingDirectory, acmeFallbackDirectory] = ["acme-staging-directory", "acme-fallback-directory"].map(
+    (name) => {
+      const other = directory(name);
+      if (other === acmeDirectory) throw new ConfigError(`--${name} must be another one than --acme-directory`);
+      return other;
+    },
+  );
   const acmeProfile = one("acme-profile");
   if (acmeProfile !== undefined && !/^[\w.-]{1,64}$/.test(acmeProfile)) {
     throw new ConfigError(`invalid --acme-profile '${acmeProfile}': expected a name such as shortlived`);
@@ -182,6 +186,7 @@ function edgeOf(values: Values, cwd: string): EdgeConfig {
     httpsListen,
     ...optional("acmeEmail", email),
     acmeDirectory,
+    ...optional("acmeStagingDirectory", acmeStagingDirectory),
     ...optional("acmeFallbackDirectory", acmeFallbackDirectory),
     ...optional("acmeProfile", acmeProfile),
     ...optional("acmeKeyType", one("acme-key-type") as KeyAlgorithm | undefined),

@@ -57,6 +57,7 @@ export interface Edge extends AsyncDisposable {
  */
 export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings> {
   const { acmeDirectory: directory, acmeFallbackDirectory: fallback, acmeProfile: profile } = config;
+  const staging = config.acmeStagingDirectory ?? (directory === LETS_ENCRYPT ? LETS_ENCRYPT_STAGING : undefined);
   const { acmeKeyType: keyType, acmePreferredChain: preferredChain } = config;
   const ca = config.acmeCaFile === undefined ? undefined : await readFile("--acme-ca-file", config.acmeCaFile);
   if (ca !== undefined) {
@@ -75,7 +76,7 @@ export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings
   }
   return {
     directory,
-    ...(directory === LETS_ENCRYPT ? { staging: LETS_ENCRYPT_STAGING } : {}),
+    ...(staging === undefined ? {} : { staging }),
     ...(fallback === undefined ? {} : { fallback }),
     ...(profile === undefined ? {} : { profile }),
     ...(keyType === undefined ? {} : { keyType }),

@@ -80,6 +80,12 @@ const SERVE: Command = {
     { name: "https-listen", value: "ADDR", help: "Where routes are served over HTTPS [default: 0.0.0.0:443]" },
     { name: "acme-email", value: "EMAIL", help: "Contact address at the CA; turns automatic certificates on" },
     { name: "acme-directory", value: "URL", help: "The CA's ACME directory [default: Let's Encrypt]" },
+    {
+      name: "acme-staging-directory",
+      value: "URL",
+      help:
+        "Where an order is tried first after one has failed [default: Let's Encrypt's for Let's Encrypt, else none]",
+    },
     { name: "acme-fallback-directory", value: "URL", help: "Another CA's, for when the first one gives none" },
     { name: "acme-ca-file", value: "FILE", help: "PEM of the CAs that the ACME servers themselves are trusted by" },
     { name: "acme-profile", value: "NAME", help: "Certificate profile to ask for, for example shortlived" },

@@ -39,6 +39,8 @@ export const EXTERNAL_ACCOUNT_NEEDED =
 export class Accounts implements AsyncDisposable {
   readonly #deps: AccountDeps;
   readonly #clients = new Map<string, Promise<AcmeClient>>();
+  /** Clients whose account is gone, each replaced once. */
+  readonly #lost = new WeakSet<AcmeClient>();
   /** Every client there is, also those whose account is still being made. */
   readonly #open = new Set<AcmeClient>();
 
@@ -52,13 +54,7 @@ export class Accounts implements AsyncDisposable {
    * @throws {AcmeError} If the CA refuses or cannot be reached.
    */
   client(directory: string): Promise<AcmeClient> {
-    let client = this.#clients.get(directory);
-    if (client === undefined) {
-      client = this.#make(directory);
-      this.#clients.set(directory, client);
-      client.catch(() => this.#clients.delete(directory));
-    }
-    return client;
+    return this.#clients.get(directory) ?? this.#keep(directory, this.#make(directory));
   }
 
   /** A client without an account, which can read the directory and nothing else. Its owner disposes of it. */
@@ -72,26 +68,38 @@ export class Accounts implements AsyncDisposable {
   }
 
   /**
-   * The CA does not know the account of `client` any more: the next {@linkcode client} makes it anew, with the same key.
+   * A client for one whose account the CA does not know any more: the account is made anew, with the same key.
    *
-   * Every order under way finds that out, one after the other: the first one forgets, and the others take what it made. So `client` stays
-   * open for them.
+   * Every order under way finds that out, one after the other: the first one has the account made, and all get what comes of it. `lost`
+   * stays open for those that do not know yet.
    */
-  async forget(directory: string, client: AcmeClient): Promise<void> {
-    const { store } = this.#deps;
-    const current = await this.#clients.get(directory)?.catch(() => undefined);
-    if (current !== undefined && current !== client) return;
-    this.#clients.delete(directory);
-    const entry = await store.get<StoredAccount>(await accountKey(directory));
-    if (entry?.value.url === undefined) return;
-    const { url: _, ...rest } = entry.value;
-    await store.commit([{ put: entry.key, value: rest }], [entry]);
+  replace(directory: string, lost: AcmeClient): Promise<AcmeClient> {
+    if (!this.#lost.has(lost)) {
+      this.#lost.add(lost);
+      this.#keep(directory, this.#forget(directory).then(() => this.#make(directory)));
+    }
+    return this.client(directory);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Not waited for: a CA that does not answer would keep the daemon from stopping. Closing ends what is under way.
     this.#clients.clear();
     await Promise.all([...this.#open].map((client) => this.#close(client)));
+  }
+
+  #keep(directory: string, client: Promise<AcmeClient>): Promise<AcmeClient> {
+    this.#clients.set(directory, client);
+    client.catch(() => {
+      if (this.#clients.get(directory) === client) this.#clients.delete(directory);
+    });
+    return client;
+  }
+
+  async #forget(directory: string): Promise<void> {
+    const entry = await this.#deps.store.get<StoredAccount>(await accountKey(directory));
+    if (entry?.value.url === undefined) return;
+    const { url: _, ...rest } = entry.value;
+    await this.#deps.store.commit([{ put: entry.key, value: rest }], [entry]);
   }
 
   async #close(client: AcmeClient): Promise<void> {

@@ -30,7 +30,7 @@ export interface OrderDeps {
   readonly store: Store;
   readonly sealer: Sealer;
   readonly now: () => Date;
-  readonly accounts: Pick<Accounts, "client" | "forget">;
+  readonly accounts: Pick<Accounts, "client" | "replace">;
   readonly solvers: readonly Solver[];
   readonly settings: AcmeSettings;
   /** Told of an answer to a challenge that could not be taken away again, such as a TXT record. */
@@ -148,8 +148,7 @@ async function withAccount<T>(
     return await use(client);
   } catch (error) {
     if (!(error instanceof AcmeError && error.problem?.type === "accountDoesNotExist")) throw error;
-    await deps.accounts.forget(directory, client);
-    return await use(await deps.accounts.client(directory));
+    return await use(await deps.accounts.replace(directory, client));
   }
 }
 

@@ -1,5 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { LETS_ENCRYPT, LETS_ENCRYPT_STAGING } from "../../daemon/certificates/settings.ts";
 import { type Config, type Environment, readConfig, readLogging } from "../../daemon/config.ts";
+import { readAcmeSettings } from "../../daemon/edge.ts";
 import { parseCommandLine } from "../../daemon/flags.ts";
 
 function read(args: string[], environment: Environment = { HOME: "/home/op" }): Config {
@@ -86,4 +88,33 @@ Deno.test("readLogging() falls back to RUST_LOG, of which it takes what it under
   equal(level("DEBUG"), "debug");
   equal(level("hyper=trace,helyosd=warn"), "warn");
   equal(level("nonsense"), "info");
+});
+
+Deno.test("readAcmeSettings() reads what the command line says about ACME, and what its files hold", async () => {
+  const settings = (...args: string[]) => readAcmeSettings(read(args).edge);
+  deepEqual(await settings(), { directory: LETS_ENCRYPT, staging: LETS_ENCRYPT_STAGING });
+  deepEqual(await settings("--acme-directory", "https://ca.example/dir"), { directory: "https://ca.example/dir" });
+  const hmacFile = await Deno.makeTempFile();
+  try {
+    for (const hmacKey of ["AbCd-_0123456789AbCd", "AbCd+/0123456789AbCd=="]) {
+      await Deno.writeTextFile(hmacFile, `${hmacKey}\n`);
+      const given = await settings(
+        ...["--acme-directory", "https://ca.example/dir", "--acme-staging-directory", "https://try.example/dir"],
+        ...["--acme-fallback-directory", "https://other.example/dir", "--acme-profile", "shortlived"],
+        ...["--acme-key-type", "ec-p384", "--acme-preferred-chain", " ISRG Root X1 "],
+        ...["--acme-eab-kid", "kid", "--acme-eab-hmac-file", hmacFile],
+      );
+      deepEqual(given, {
+        directory: "https://ca.example/dir",
+        staging: "https://try.example/dir",
+        fallback: "https://other.example/dir",
+        profile: "shortlived",
+        keyType: "ec-p384",
+        preferredChain: "ISRG Root X1",
+        externalAccount: { keyId: "kid", hmacKey },
+      });
+    }
+  } finally {
+    await Deno.remove(hmacFile);
+  }
 });

@@ -271,6 +271,11 @@ Deno.test("helyosd refuses bad flags of routes and certificates before anything 
     [["--acme-ca-file", "nowhere.pem"], /cannot read --acme-ca-file/],
     [["--acme-eab-kid", "k"], /need each other/],
     [["--acme-profile", "no such"], /invalid --acme-profile/],
+    [["--acme-staging-directory", "ftp://ca.example"], /invalid --acme-staging-directory/],
+    [
+      ["--acme-directory", "https://ca.example/dir", "--acme-staging-directory", "https://ca.example/dir"],
+      /--acme-staging-directory must be another one/,
+    ],
     [["--acme-key-type", "ed25519"], /possible values: ec-p256, ec-p384, rsa-2048/],
     [["--acme-preferred-chain", ""], /--acme-preferred-chain needs a value/],
     [["--acme-eab-kid", "k", "--acme-eab-hmac-file", "/dev/null"], /holds no key in base64url/],

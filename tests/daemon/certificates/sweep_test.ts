@@ -82,13 +82,14 @@ Deno.test("CertificateKeeper sweeps 100,000 certificates by reading those that a
       return real.get<T>(key);
     },
   });
+  const nobody = () => Promise.reject(new Error("nobody"));
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
   await using keeper = new CertificateKeeper({
     store,
     sealer: await openSealerWith(new Uint8Array(32)),
     now: () => NOW,
-    accounts: { client: () => Promise.reject(new Error("nobody")), forget: () => Promise.resolve() },
+    accounts: { client: nobody, replace: nobody },
     solvers: [],
     settings: { directory: FIRST },
     enabled: () => false,
