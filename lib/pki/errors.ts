@@ -15,7 +15,6 @@
  * - `invalid_lifetime` a certificate that would end before it starts, or outlive its issuer
  * - `issuer_not_ca` the issuer may not sign what was asked
  * - `name_not_permitted` the issuer's name constraints forbid the name
- * - `unsupported_algorithm` a signature algorithm this library does not work with
  */
 export type PkiErrorCode =
   | "invalid_pem"
@@ -31,8 +30,7 @@ export type PkiErrorCode =
   | "invalid_crl"
   | "invalid_lifetime"
   | "issuer_not_ca"
-  | "name_not_permitted"
-  | "unsupported_algorithm";
+  | "name_not_permitted";
 
 /**
  * A certificate, key, request or CRL that cannot be read or must not be made.
