@@ -152,6 +152,7 @@ export interface Certificate {
  * @param input DER, or PEM text with exactly one certificate.
  * @returns The certificate.
  * @throws {PkiError} `invalid_pem`, `invalid_der` or `invalid_certificate`.
+ * @throws {TypeError} If `input` is neither text nor octets.
  */
 export function parseCertificate(input: string | Uint8Array): Certificate {
   if (typeof input !== "string") return parseDer(input);

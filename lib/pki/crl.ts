@@ -124,6 +124,7 @@ export interface Crl {
  * @param input DER, or PEM text with exactly one list.
  * @returns The list.
  * @throws {PkiError} `invalid_pem`, `invalid_der` or `invalid_crl`.
+ * @throws {TypeError} If `input` is neither text nor octets.
  */
 export function parseCrl(input: string | Uint8Array): Crl {
   if (input instanceof Uint8Array) return readCrl(input);

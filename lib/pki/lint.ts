@@ -273,7 +273,8 @@ function lintAuthority({ certificate, error, warn, has }: Linting): void {
   if (mapped.some((pair) => pair.issuerDomain === ANY_POLICY || pair.subjectDomain === ANY_POLICY)) {
     error("any_policy_mapped", "RFC 5280 §4.2.1.5", "a policy is mapped to or from anyPolicy");
   }
-  if (mapped.some((pair) => !certificate.policies?.includes(pair.issuerDomain))) {
+  const policies = new Set(certificate.policies);
+  if (mapped.some((pair) => !policies.has(pair.issuerDomain))) {
     warn("mapped_policy_missing", "RFC 5280 §4.2.1.5", "a policy is mapped that it was not issued under");
   }
 }

@@ -57,7 +57,8 @@ export function lintNames(linting: Linting): void {
     error("no_subject", "RFC 5280 §4.1.2.6", "without a subject, its subject alternative name must be critical");
   }
   const mailboxes = subject.values(EMAIL);
-  if (mailboxes.some((mailbox) => !names.some(({ kind, value }) => kind === "email" && value === mailbox))) {
+  const held = new Set(names.filter(({ kind }) => kind === "email").map(({ value }) => value));
+  if (mailboxes.some((mailbox) => !held.has(mailbox))) {
     error("email_in_subject", "RFC 5280 §4.1.2.6", "mail addresses must stand in the subject alternative name");
   } else if (mailboxes.length > 0) {
     warn("email_in_subject", "RFC 5280 §4.1.2.6", "mail addresses should no longer stand in the subject");

@@ -1,8 +1,8 @@
 /**
- * Story: somebody writes a script of their own with the two client libraries, and grants it the network and nothing else.
+ * Story: somebody writes a script of their own with one of the libraries, and grants it what it needs and nothing else.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ROOT, run, startDaemon, temporaryFolder } from "../support/process.ts";
 
@@ -36,4 +36,18 @@ Deno.test("@helyos/pinning and @helyos/api work in a script that may use the net
   const done = await run(Deno.execPath(), [...flags, script, daemon.url, fingerprint, token], { home: home.path });
   equal(done.code, 0, done.stderr);
   deepEqual(JSON.parse(done.stdout), [409, "conflict", ["shop"]]);
+});
+
+Deno.test("@helyos/pki does everything its README shows in a script that may do nothing at all", async () => {
+  await using home = await temporaryFolder();
+  const readme = await readFile(join(ROOT, "lib/pki/README.md"), "utf8");
+  const examples = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(([, text]) => text!);
+  equal(examples.length > 4, true);
+  await Promise.all(examples.map(async (text, i) => {
+    const script = join(home.path, `${i}.ts`);
+    await writeFile(script, text);
+    const flags = ["run", "--quiet", "--frozen", "--no-check", "--no-prompt", "--config", join(ROOT, "deno.json")];
+    const done = await run(Deno.execPath(), [...flags, script], { home: home.path });
+    equal(done.code, 0, done.stderr);
+  }));
 });

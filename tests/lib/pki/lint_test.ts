@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { constructed, extension, integer, objectIdentifier, sequence, tlv } from "../../../lib/pki/encode.ts";
+import { inspect } from "../../../lib/pki/inspect.ts";
 import { createRootCa, issueCertificate } from "../../../lib/pki/issue.ts";
 import { generateKeyPair } from "../../../lib/pki/key.ts";
 import { lint, type LintOptions } from "../../../lib/pki/lint.ts";
@@ -146,4 +147,23 @@ Deno.test("lint() holds a certificate against a profile, and says where each rul
   equal(codes({}, { profile: "root" }).includes("profile_ca"), true);
   throws(() => lint(certificate(SOUND), { profile: "toString" as never }), TypeError);
   throws(() => lint(certificate(SOUND).subarray(1)), { code: "invalid_der" });
+});
+
+Deno.test("lint() and inspect() take no longer for a certificate with everything in it thousands of times", () => {
+  const many = Array.from({ length: 20_000 }, (_, i) => i);
+  const mail = (i: number) => tlv(0x16, new TextEncoder().encode(`${i}@b.example`));
+  const der = certificate({
+    ...AUTHORITY,
+    subject: many.map((i) => ["1.2.840.113549.1.9.1", mail(i)] as const),
+    names: many.map((i) => `email:${i}@c.example`),
+    permitted: many.map((i) => `dns:${i}.example`),
+    policies: many.map((i) => `1.2.3.${i}`),
+    mappings: many.map((i) => [`1.2.4.${i}`, `1.2.5.${i}`] as const),
+    extensions: many.map((i) => extension(`1.2.6.${i}`, tlv(5))),
+  });
+  const start = performance.now();
+  ok(lint(der).length > 0);
+  equal(inspect(der).names.length, many.length);
+  const spent = performance.now() - start;
+  ok(spent < 5_000, `${spent} ms`);
 });
