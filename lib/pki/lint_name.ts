@@ -117,6 +117,9 @@ function lintGeneralName({ kind, value, directory }: GeneralName, { error, warn 
         error("uri", SECTION, `${shown} is no absolute URI`);
       } else if (parts.host !== undefined && !isHost(parts.host)) {
         error("uri", SECTION, `the host of ${shown} is neither a host name nor an address`);
+      } else if (parts.host !== undefined && /^[^.[]*$/.test(parts.host)) {
+        // SPIFFE lets a trust domain be one label.
+        warn("uri", SECTION, `the host of ${shown} is no fully qualified name`);
       }
       break;
     }

@@ -14,7 +14,7 @@ export interface SubjectNames {
   readonly dns?: readonly string[];
   /** IPv4 and IPv6 addresses. */
   readonly ip?: readonly string[];
-  /** Absolute URIs, such as `spiffe://cluster/service`. */
+  /** Absolute URIs, such as `spiffe://cluster.internal/service`. */
   readonly uri?: readonly string[];
   /** Mail addresses. */
   readonly email?: readonly string[];

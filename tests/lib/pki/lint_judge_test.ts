@@ -139,6 +139,7 @@ const CORPUS: Readonly<Record<string, TestCertificate>> = {
   "a URI without a scheme": leaf({ names: ["uri:/x"] }),
   "a URI of a scheme alone": leaf({ names: ["uri:x:"] }),
   "a URI with a bad host": leaf({ names: ["uri:http://a_b!/"] }),
+  "a URI with a host of one label": leaf({ names: ["uri:spiffe://cluster/db"] }),
   "names of an issuer that are none": leaf({
     extensions: [extension(ExtensionId.issuerAltName, sequence(generalName("dns:a..b"), generalName("uri:/x")))],
   }),
@@ -297,6 +298,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   "a control character": "e_subject_dn_not_printable_characters / string_control",
   "a replacement character": "e_utf8_replacement_char_in_subject / string_control",
   "an underscore": "e_rfc_dnsname_underscore_in_sld / dns_name",
+  "a URI with a host of one label": "e_ext_san_uri_host_not_fqdn_or_ip / uri",
 };
 
 Deno.test({

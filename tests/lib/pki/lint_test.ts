@@ -138,9 +138,12 @@ Deno.test("lint() names times in the wrong form", () => {
 });
 
 Deno.test("lint() holds a certificate against a profile, and says where each rule stands", () => {
-  const findings = lint(certificate({ ...SOUND, purposes: [PurposeId.clientAuth], names: ["uri:spiffe://a/b"] }), {
-    profile: "peer",
-  });
+  const findings = lint(
+    certificate({ ...SOUND, purposes: [PurposeId.clientAuth], names: ["uri:spiffe://a.internal/b"] }),
+    {
+      profile: "peer",
+    },
+  );
   deepEqual(findings.map((finding) => [finding.code, finding.severity]), [["profile_purpose", "error"]]);
   ok(findings.every((finding) => finding.section !== "" && finding.message !== ""));
   deepEqual(codes({ names: ["dns:*.internal"] }, { profile: "peer" }), ["profile_purpose", "profile_wildcard"]);
