@@ -40,20 +40,24 @@ Deno.test({
       hostname: "127.0.0.1",
     });
     const first = succeeded(await cluster.certs("agent", "--once", "--json"));
-    deepEqual(JSON.parse(first.stdout).did, []); // All is as it should be, and is written down once.
-    equal(succeeded(await cluster.certs("agent", "--once", "--json")).stdout, "");
+    // All is as it should be, and is written down once.
+    deepEqual(JSON.parse(first.stdout).map(({ did }: { did: string[] }) => did), [[]]);
+    deepEqual(JSON.parse(succeeded(await cluster.certs("agent", "--once", "--json")).stdout), []);
+    const stranger = await cluster.certs("agent", "--once", "nobody", "--json");
+    equal(JSON.parse(stranger.stderr).code, "unknown_service");
 
     succeeded(await cluster.certs("generate", "bad"));
     const before = await readFile(files.certificatePath, "utf8");
     await rm(join(cluster.home, ".helyos/pki/certs/api/server-key.pem")); // Of no use as it is: due.
     const pass = await cluster.certs("agent", "--once", "--json", "--lifetime", "12h");
     equal(pass.code, 1);
-    const attempts = pass.stdout.trim().split("\n").map((line) => JSON.parse(line))
-      .sort((a, b) => a.service < b.service ? -1 : 1);
-    deepEqual(attempts[0].did, ["renew", "deploy", "reload", "probe"]);
-    const hours = (Date.parse(attempts[0].notAfter) - Date.now()) / 3_600_000;
+    type Attempt = Record<string, string> & { readonly did: readonly string[]; readonly notAfter: string };
+    const attempts: Attempt[] = JSON.parse(pass.stdout);
+    attempts.sort((a, b) => a.service! < b.service! ? -1 : 1);
+    deepEqual(attempts[0]!.did, ["renew", "deploy", "reload", "probe"]);
+    const hours = (Date.parse(attempts[0]!.notAfter) - Date.now()) / 3_600_000;
     equal(hours > 11 && hours <= 12, true);
-    deepEqual([attempts[1].ok, attempts[1].step, attempts[1].code], [false, "plan", "unreachable"]);
+    deepEqual([attempts[1]!.ok, attempts[1]!.step, attempts[1]!.code], [false, "plan", "unreachable"]);
     notEqual(await readFile(files.certificatePath, "utf8"), before);
     equal(await readFile(join(cluster.base, "reloaded"), "utf8"), "");
     match(succeeded(await cluster.certs("list")).stdout, /bad +client .*cannot reach mini2/);

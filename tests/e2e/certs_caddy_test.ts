@@ -99,6 +99,8 @@ import "helyos-*.caddy" # ours
       await register({ api: { ...api, certs: { client_auth: "maybe" } } });
       const slip = await cluster.certs("caddy-sync");
       equal(slip.code, 1);
+      const dry = JSON.parse((await cluster.certs("caddy-sync", "--dry-run", "--json")).stdout);
+      deepEqual([dry.status, dry.failed[0].service, dry.text.includes("api.internal {")], ["failed", "api", true]);
       match(
         slip.stderr,
         /api: 'client_auth' .* must be .*; its site stays as it was\n(.*\n)*.*no new site for 1 of 1: api/,

@@ -11,7 +11,7 @@ import { command, type Surroundings } from "../../command.ts";
 import type { CliError } from "../../failure.ts";
 import { failure, success, warning } from "../../output/message.ts";
 import { styleOf } from "../../output/style.ts";
-import { outputStyle } from "../../say.ts";
+import { outputStyle, sayJson } from "../../say.ts";
 
 export default command({
   summary: "Keep every service's certificates alive: renew, deploy, reload, and see what is served",
@@ -19,7 +19,8 @@ export default command({
     `Looks after the pairs there are, of the services of the registry: what is due is renewed, deployed to where the service
 runs, certs.reload is run there, and certs.probe must show the new certificate. What fails is tried again, and stops nothing
 else; what was missed while the machine slept or the CA's key was away is made up for. Every attempt stands in
-agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and the next try.
+agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and the next try. With --json it prints a line
+of JSON for every attempt, with --once one list of them.
 
   helyos certs agent --lifetime 24h
   helyos certs agent --once`,
@@ -36,6 +37,7 @@ agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and t
     const home = pkiHome(io);
     const { folder, lock } = agentFiles(home);
     const stop = new AbortController();
+    const attempts: Attempt[] = [];
     const agent: AgentOptions = {
       home,
       registryPath: registryPath(io),
@@ -45,7 +47,8 @@ agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and t
       passphraseFile: options["passphrase-file"],
       crl: options.crl,
       ssh: options,
-      onAttempt: (attempt) => tell(surroundings, attempt),
+      onAttempt: (attempt) =>
+        void (options.once && globals.json ? attempts.push(attempt) : tell(surroundings, attempt)),
       onTrouble: (error) => io.stderr.write(trouble(surroundings, error)),
       signal: stop.signal,
     };
@@ -58,8 +61,9 @@ agent/ledger.jsonl beside the CA; 'helyos certs list' shows the last error and t
     // Two agents would renew everything twice.
     return await withLock(lock, async () => {
       if (options.once) {
-        const { attempts, failed } = await onePass(surroundings, agent);
-        if (!globals.json) io.stdout.write(`${attempts - failed} done, ${failed} failed\n`);
+        const { attempts: made, failed } = await onePass(surroundings, agent);
+        if (globals.json) sayJson(surroundings, attempts);
+        else io.stdout.write(`${made - failed} done, ${failed} failed\n`);
         return failed > 0 ? 1 : 0;
       }
       const end = () => stop.abort();
@@ -80,7 +84,7 @@ function trouble({ globals, io }: Surroundings, { message, code }: CliError): st
   return warning(styleOf(io.stderr, io), `${message}; goes on trying`);
 }
 
-/** A line for every attempt, and with --json a line of JSON. */
+/** A line for every attempt, and with --json a line of JSON; --once gathers them in one list. */
 function tell(surroundings: Surroundings, attempt: Attempt): void {
   const { globals, io } = surroundings;
   if (globals.json) return io.stdout.write(`${JSON.stringify(attempt)}\n`);

@@ -67,8 +67,11 @@ A service with ca_cert demands certificates of its callers unless client_auth sa
     }
     for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
     const text = caddyfileOf(sites);
+    const facts = { machine: ingress.machine, file: ingress.snippets, services, skipped, failed };
+    const status = failed.length > 0 ? "failed" : "ok";
     if (options["dry-run"]) {
-      io.stdout.write(text);
+      if (globals.json) sayJson(surroundings, { status, ...facts, text });
+      else io.stdout.write(text);
       return failed.length > 0 ? 1 : 0;
     }
     await makeFolder(folder);
@@ -79,9 +82,8 @@ A service with ca_cert demands certificates of its callers unless client_auth sa
       what: "the services' Caddyfile",
       check: ["sh", "-c", ACCEPT, "caddy-sync", ingress.caddyfile, ingress.snippets, ...ingress.reload],
     });
-    const facts = { machine: ingress.machine, file: ingress.snippets, services, skipped, failed };
     if (globals.json) {
-      sayJson(surroundings, { status: failed.length > 0 ? "failed" : "ok", ...facts });
+      sayJson(surroundings, { status, ...facts });
       return failed.length > 0 ? 1 : 0;
     }
     sayDone(surroundings, `Caddy on ${ingress.machine} serves ${services.join(", ") || "no service"}`, facts);
