@@ -121,9 +121,11 @@ keep() {
 }
 # All files of a folder go in one call: what lies between two renames is microseconds, and a crash in them is mended by the next deployment.
 move() { [ ! -e "$3/new/$5" ] || mv -f "$3"/new/* "$folder/"; }
+# What is still in new never left it. One file that stays away keeps no other from coming back.
 back() {
-  if [ -e "$3/old/$5" ]; then mv -f "$3/old/$5" "$folder/$5"
-  elif [ ! -e "$3/new/$5" ]; then rm -f "$folder/$5"; fi
+  if [ -e "$3/new/$5" ]; then return 0
+  elif [ -e "$3/old/$5" ]; then mv -f "$3/old/$5" "$folder/$5"
+  else rm -f "$folder/$5"; fi || echo "$folder/$5: the old one could not be put back" >&2
 }
 landed() { [ "$(hash "$folder/$5")" = "$1" ] || fail "$folder/$5: somebody else wrote it at the same time"; }
 lock() { # FOLDER; two deployments at once would mix their pairs

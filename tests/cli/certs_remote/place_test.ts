@@ -68,6 +68,30 @@ onBoth("replaces nothing when something arrives as something else than was sent"
   deepEqual((await readdir(to)).sort(), ["a-cert.pem", "a-key.pem"]);
 });
 
+Deno.test("place() puts back what was moved when a later folder cannot be changed", async () => {
+  await using folder = await temporaryFolder();
+  const [bin, cert, key] = ["bin", "cert", "key"].map((name) => join(folder.path, name));
+  await mkdir(bin!);
+  // A disk that fails in between cannot be had; a program that does can.
+  const failing = `#!/bin/sh\nfor last; do :; done\ncase $last in ${key}/) echo "mv: I/O error" >&2; exit 1 ;; esac\n`;
+  await writeFile(join(bin!, "mv"), `${failing}exec /bin/mv "$@"\n`, { mode: 0o755 });
+  const shell = localShell(
+    "here",
+    (program, args) => run(program, args, { home: folder.path, env: { PATH: `${bin}:${Deno.env.get("PATH")}` } }),
+  );
+  const pair = async (text: string) => [
+    ...await files(join(folder.path, text), cert!, { "a-cert.pem": text }),
+    ...await files(join(folder.path, text), key!, { "a-key.pem": text }),
+  ];
+  await mkdir(cert!);
+  await mkdir(key!);
+  await writeFile(join(cert!, "a-cert.pem"), "old");
+  await writeFile(join(key!, "a-key.pem"), "old");
+  await rejects(async () => place(shell, await pair("new"), { what: "the pair" }), { message: /nothing was replaced/ });
+  deepEqual(await Promise.all([cert!, key!].map((path) => readdir(path))), [["a-cert.pem"], ["a-key.pem"]]);
+  deepEqual([...await texts(cert!, ["a-cert.pem"]), ...await texts(key!, ["a-key.pem"])], ["old", "old"]);
+});
+
 onBoth("puts everything back when the new files are refused", async (shell, folder) => {
   const to = join(folder, "certs");
   await place(shell, await files(join(folder, "old"), to, { "a.pem": "old" }), { what: "x" });
