@@ -57,7 +57,10 @@ export async function place(shell: Shell, files: readonly PlacedFile[], options:
   if (serviceYml !== "") judgePath(serviceYml, what);
   const folders = [...new Set(files.map(({ to }) => folderOf(to)))];
   const failed = (where: string, why: string): CliError =>
-    new CliError(`cannot place ${what} on ${shell.name}: ${where}: ${why}`, { code: "deploy_failed" });
+    new CliError(`cannot place ${what} on ${shell.name}: ${where}: ${why}`, {
+      code: "deploy_failed",
+      hint: why.includes("arrived as something else") ? "Was it issued anew meanwhile? Deploy again" : undefined,
+    });
 
   const prepared = await shell.run(PREPARE, [serviceYml, ...folders], signal).catch((error) => {
     if (!(error instanceof CliError)) throw error;

@@ -63,6 +63,7 @@ onBoth("replaces nothing when something arrives as something else than was sent"
   await rejects(() => place(shell, sent, { what: "the pair" }), {
     code: "deploy_failed",
     message: /cannot place the pair on .*certs\/a-key\.pem: arrived as something else/,
+    hint: "Was it issued anew meanwhile? Deploy again",
   });
   deepEqual(await texts(to, ["a-cert.pem", "a-key.pem"]), ["old", "old"]);
   deepEqual((await readdir(to)).sort(), ["a-cert.pem", "a-key.pem"]);
