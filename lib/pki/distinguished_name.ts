@@ -38,6 +38,7 @@ export class Name {
   readonly parts: readonly (readonly NameAttribute[])[];
   #keys: readonly string[] | undefined;
   #key: string | undefined;
+  #text: string | undefined;
 
   /** @internal Use {@linkcode nameOf}. */
   constructor(der: Uint8Array, parts: readonly (readonly NameAttribute[])[]) {
@@ -98,7 +99,8 @@ export class Name {
    * @returns For example `CN=db.internal,O=Helyos`.
    */
   toString(): string {
-    return this.parts.toReversed().map((part) => part.map((a) => `${a.label}=${escaped(a.value)}`).join("+")).join(",");
+    return this.#text ??= this.parts.toReversed()
+      .map((part) => part.map((a) => `${a.label}=${escaped(a.value)}`).join("+")).join(",");
   }
 }
 

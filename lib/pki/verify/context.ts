@@ -93,9 +93,9 @@ export class Context {
     if (this.#used[what] > LIMITS[what]) throw new BudgetExceeded();
   }
 
-  /** Whether one more issuer may be tried that is not likely to be the one. */
-  mayTryUnlikely(): boolean {
-    return this.#unlikely++ < MAX_UNLIKELY;
+  /** Whether an issuer may be tried that is not likely to be the one: what was tried before costs nothing. */
+  mayTryUnlikely(certificate: Certificate, issuer: Certificate): boolean {
+    return this.#verdicts.get(certificate)?.has(this.keyOf(issuer)) || this.#unlikely++ < MAX_UNLIKELY;
   }
 
   /** Whether issuers have been left out because too many were unlikely. */

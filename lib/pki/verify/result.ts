@@ -86,5 +86,17 @@ export function refusal(
   rule: Rule,
   { section, reason }: { readonly section: string; readonly reason: string },
 ): Refusal {
-  return { ok: false, certificate, rule, section, reason };
+  return { ok: false, certificate, rule, section, reason: presentable(reason) };
+}
+
+/**
+ * @internal Makes a message fit for people: what others have written into certificates may be endless, and may hold what
+ * moves the cursor of a terminal or turns the direction of a text.
+ */
+export function presentable(message: string): string {
+  const short = message.length > 1000 ? `${message.slice(0, 1000)}…` : message;
+  return short.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu,
+    (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,
+  );
 }

@@ -86,7 +86,7 @@ export class PathSearch {
         continue;
       }
       // Identifiers are hints; but a crowd of wrong ones is not worth a signature each.
-      if (keyMatch(child, candidate) === 2 && !this.#context.mayTryUnlikely()) continue;
+      if (keyMatch(child, candidate) === 2 && !this.#context.mayTryUnlikely(child, candidate)) continue;
       if (!anchor && this.#best === undefined) this.#foresee(candidate);
       const forged = await this.#context.signatureFault(child, candidate);
       if (forged !== undefined) {

@@ -6,7 +6,7 @@
 import { type Certificate, parseCertificate } from "../certificate.ts";
 import { type Crl, parseCrl } from "../crl.ts";
 import { PkiError } from "../errors.ts";
-import { day } from "./result.ts";
+import { day, presentable } from "./result.ts";
 import { verifySignature } from "./signature.ts";
 
 /** What {@linkcode verifyCrl} found. */
@@ -73,27 +73,31 @@ export async function verifyCrl(
     list = typeof crl === "string" || crl instanceof Uint8Array ? parseCrl(crl) : crl;
     signer = typeof issuer === "string" || issuer instanceof Uint8Array ? parseCertificate(issuer) : issuer;
   } catch (error) {
-    if (error instanceof PkiError) return { ok: false, rule: "parse", section: "RFC 5280 §5.1", reason: error.message };
+    if (error instanceof PkiError) return refused("parse", "RFC 5280 §5.1", error.message);
     throw error;
   }
   if (!list.issuer.equals(signer.subject)) {
-    const reason = `it was issued by "${list.issuer}", not by "${signer.subject}"`;
-    return { ok: false, rule: "issuer", section: "RFC 5280 §6.3.3(b)", reason };
+    return refused("issuer", "RFC 5280 §6.3.3(b)", `it was issued by "${list.issuer}", not by "${signer.subject}"`);
   }
   if (signer.keyUsage !== undefined && !signer.keyUsage.has("cRLSign")) {
-    const reason = `the key of "${signer.subject}" may not sign CRLs`;
-    return { ok: false, rule: "key_usage", section: "RFC 5280 §6.3.3(f)", reason };
+    return refused("key_usage", "RFC 5280 §6.3.3(f)", `the key of "${signer.subject}" may not sign CRLs`);
   }
   const { tbs: data, signatureAlgorithm: algorithm, signature } = list;
   const verdict = await verifySignature(signer.publicKey, { data, algorithm, signature });
   if (verdict !== "good") {
     const section = "RFC 5280 §6.3.3(g)";
     return verdict === "bad"
-      ? { ok: false, rule: "signature", section, reason: `its signature is not one of "${signer.subject}"` }
-      : { ok: false, rule: "algorithm", section, reason: verdict.unsupported };
+      ? refused("signature", section, `its signature is not one of "${signer.subject}"`)
+      : refused("algorithm", section, verdict.unsupported);
   }
   const fault = crlFault(list, at);
-  return fault === undefined ? { ok: true, crl: list } : { ok: false, ...fault };
+  return fault === undefined ? { ok: true, crl: list } : refused(fault.rule, fault.section, fault.reason);
+}
+
+type CrlRefusal = Extract<CrlResult, { ok: false }>;
+
+function refused(rule: CrlRefusal["rule"], section: string, reason: string): CrlRefusal {
+  return { ok: false, rule, section, reason: presentable(reason) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { extension, objectIdentifier, octetString, sequence, tlv, utf8String } from "../../../lib/pki/encode.ts";
 import { ExtensionId, PurposeId } from "../../../lib/pki/oid.ts";
 import { pemEncode } from "../../../lib/pki/pem.ts";
@@ -219,6 +219,35 @@ Deno.test("verifyChain() tries every way: wrong-key twins, cross-signed and expi
   const narrow = ca({ subject: "Middle", issuer: "Root", key: middle, signer: root, permitted: ["dns:example.com"] });
   equal(verdict(await verifyChain(leaf, [narrow, crossed], [OTHER, ROOT], { at: AT })), "ok");
   equal(verdict(await verifyChain(leaf, [narrow, crossed], [ROOT], { at: AT })), "name_constraints");
+});
+
+Deno.test("verifyChain() tries an issuer with another key identifier on every path that leads to it", async () => {
+  const policies = ["1.3.6.1.4.1.99999.1"];
+  const above = testKey();
+  const misnamed = ca({
+    subject: "Above",
+    issuer: "Root",
+    key: above,
+    signer: { ...root, id: new Uint8Array(20) },
+    policies,
+  });
+  const one = (of: Partial<TestCertificate>): Uint8Array =>
+    ca({ subject: "Middle", issuer: "Above", key: middle, signer: above, ...of });
+  const pool = [...Array.from({ length: 30 }, () => one({})), one({ policies }), misnamed];
+  const options = { at: AT, policies: { requireExplicitPolicy: true } };
+  equal(verdict(await verifyChain(certificate({ ...SERVER, policies }), pool, [ROOT], options)), "ok");
+});
+
+Deno.test("verifyChain() gives reasons that are short and move no cursor", async () => {
+  const anchor = ca({ subject: "Root", key: root, excluded: ["dns:evil.org"] });
+  for (const text of ["\x1b[2J\x9b2J\u202e", "x".repeat(5000)]) {
+    const leaf = certificate({ subject: text, issuer: "Root", key: own, signer: root, names: ["dns:\x1b[2Jevil.org"] });
+    const below = certificate({ subject: "leaf", issuer: text, key: own, signer: root });
+    for (const refused of [await verifyChain(leaf, [], [anchor], { at: AT }), await verifyChain(below, [], [ROOT])]) {
+      const reason = refused.ok ? "" : refused.reason;
+      match(reason, /^[^\p{C}]{10,1001}$/u);
+    }
+  }
 });
 
 Deno.test("verifyChain() verifies every algorithm it accepts, and says no to the others", async () => {
