@@ -23,9 +23,6 @@ export interface BackendLog {
   warn(text: string, facts?: Record<string, string | number | boolean | null>): void;
 }
 
-/** Threads that serve visitors beside the one of the API. */
-const MAX_THREADS = 4;
-
 /**
  * Makes a proxy.
  *
@@ -57,8 +54,7 @@ async function openNow(name: BackendName, deps: BackendDeps): Promise<ProxyBacke
 
 async function openEmbedded({ log }: BackendDeps): Promise<ProxyBackend> {
   const { createEmbeddedProxy } = await import("./embedded/embedded.ts");
-  const threads = Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency - 1));
-  return createEmbeddedProxy({ threads, onCrash: (reason) => log.warn("a thread of the proxy crashed", { reason }) });
+  return createEmbeddedProxy({ onCrash: (reason) => log.warn("a thread of the proxy crashed", { reason }) });
 }
 
 class OpenedLater implements ProxyBackend {

@@ -305,8 +305,7 @@ export class VisitorConnection implements VisitorSide {
     if (exchange === undefined || !exchange.requestDone || !exchange.isUnanswered) {
       exchange?.cancel();
       this.#exchange = undefined;
-      this.#socket.end();
-      this.#socket.destroySoon();
+      this.#socket.destroySoon(); // which sends what is left, and says goodbye
       return;
     }
     this.#halfClosed = true;

@@ -8,11 +8,14 @@ import type { DesiredProxy, ProxyBackend, ProxyStatus, SiteStatus } from "../bac
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { Thread } from "./thread.ts";
 
+/** Each thread has a copy of every route and certificate in memory. */
+const MAX_THREADS = 4;
+
 /** How the embedded proxy is made. */
 export interface EmbeddedProxyOptions {
   /**
    * How many threads serve visitors. More than one share the ports, and the system spreads new connections between them. By default
-   * half as many as the machine has cores, at least one and at most four.
+   * one for each core of the machine but one, which is the API's; at least one and at most four.
    */
   readonly threads?: number;
   /** Bounds that differ from the default ones. */
@@ -23,7 +26,7 @@ export interface EmbeddedProxyOptions {
 
 /** Makes the embedded proxy. It starts a thread when the first site is applied. */
 export function createEmbeddedProxy(options: EmbeddedProxyOptions = {}): ProxyBackend {
-  const threads = options.threads ?? Math.max(1, Math.min(4, navigator.hardwareConcurrency >> 1));
+  const threads = options.threads ?? Math.max(1, Math.min(MAX_THREADS, navigator.hardwareConcurrency - 1));
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`Cannot start ${threads} threads: between 1 and 64 can be`);
   }

@@ -43,6 +43,9 @@ const MAX_ATTEMPTS = 3;
 /** How many responses of the 1xx class are taken before the final one. */
 const MAX_INTERIM = 16;
 
+/** Content that is sent together with the head before it. */
+const MAX_JOINED_BYTES = 8_192;
+
 /** An idle connection older than this may be closing; what must not be repeated takes a younger one. */
 const SAFE_IDLE_MS = 1_000;
 
@@ -230,11 +233,13 @@ export class Exchange implements UpstreamUser, Acquirer {
       framing: this.#framing,
       hstsSeconds: this.#side.visitor.secure ? this.site.site.hstsSeconds : undefined,
     });
-    // What came with the head leaves with it
-    const parts: Buffer[] = [Buffer.from(head, "latin1")];
-    const isOk = rest === undefined || this.#push(rest, (content) => void parts.push(content));
-    if (!isOk) return;
-    if (!this.#side.send(parts.length === 1 ? parts[0]! : Buffer.concat(parts))) this.#stall();
+    let content: Buffer | undefined;
+    if (rest !== undefined && !this.#push(rest, (bytes) => void (content = bytes))) return;
+    // What is short leaves with the head; a copy of more would cost more than a second write
+    const isShort = content !== undefined && content.length <= MAX_JOINED_BYTES;
+    let isTaken = this.#side.send(isShort ? Buffer.concat([Buffer.from(head, "latin1"), content!]) : head);
+    if (content !== undefined && !isShort) isTaken = this.#side.send(content);
+    if (!isTaken) this.#stall();
     if (this.#responseBody.done) this.#finish(rest === undefined ? 0 : rest.length - this.#consumed);
   }
 
