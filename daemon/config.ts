@@ -21,6 +21,7 @@ export const VARIABLES = [
   "HELYOS_API_TOKEN",
   "RUST_LOG",
   "NOTIFY_SOCKET",
+  "HELYOS_OPEN_FILES",
 ] as const;
 
 /** Their values; an empty one counts as not set. */
@@ -55,6 +56,8 @@ export interface EdgeConfig {
   readonly proxyProgram?: string;
   readonly httpListen: HostPort;
   readonly httpsListen: HostPort;
+  /** How many files the process may have open, as the launcher found; unknown without it. */
+  readonly openFiles?: number;
   readonly acmeEmail?: string;
   readonly acmeDirectory: string;
   readonly acmeStagingDirectory?: string;
@@ -129,8 +132,12 @@ export function readConfig(values: Values, environment: Environment, cwd: string
     apiTokenVisible: one("api-token") !== undefined,
     ...optional("contextFile", contextFile && resolve(cwd, contextFile)),
     ...optional("notifySocket", environment.NOTIFY_SOCKET),
-    edge: edgeOf(values, cwd),
+    edge: { ...edgeOf(values, cwd), ...openFilesOf(environment.HELYOS_OPEN_FILES) },
   };
+}
+
+function openFilesOf(text: string | undefined): Pick<EdgeConfig, "openFiles"> {
+  return text !== undefined && /^[1-9]\d{0,14}$/.test(text) ? { openFiles: Number(text) } : {};
 }
 
 function edgeOf(values: Values, cwd: string): EdgeConfig {

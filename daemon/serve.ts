@@ -155,7 +155,13 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
     openBackend: (name, chosen) => {
       const { backend, proxyProgram } = config.edge;
       const program = backend && proxyProgram ? { of: backend, file: proxyProgram } : undefined;
-      return openBackend(name, { log, folder: `${config.dataDir}/proxy`, program, chosen });
+      return openBackend(name, {
+        log,
+        folder: `${config.dataDir}/proxy`,
+        openFiles: config.edge.openFiles,
+        program,
+        chosen,
+      });
     },
     network: systemDns(),
   });

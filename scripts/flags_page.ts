@@ -21,7 +21,8 @@ Every value is checked before anything is written. A mistyped flag is a usage er
 cannot be served is \`Error: …\` (exit code 1). \`helyosd --check\` with your flags says what would be served and changes nothing.
 
 **Environment.** \`HELYOS_API_TOKEN\` sets the API token, \`HELYOS_DATA_DIR\` the data directory (\`--data-dir\` beats it), \`RUST_LOG\` the log level
-(\`--log-level\` beats it), \`HELYOS_CONFIG\` and \`HOME\` say where the first start writes the local context, \`NOTIFY_SOCKET\` is systemd's.
+(\`--log-level\` beats it), \`HELYOS_CONFIG\` and \`HOME\` say where the first start writes the local context, \`NOTIFY_SOCKET\` is systemd's. The launcher sets
+\`HELYOS_OPEN_FILES\` to how many files may be open (\`ulimit -Hn\`), so that visitors of routes leave the API what it needs.
 
 **Signals.** SIGINT and SIGTERM stop it: at once when idle, else after at most 10 seconds in which open requests finish.
 

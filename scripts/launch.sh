@@ -216,5 +216,7 @@ else
   # Variables of the runtime that would decide over our heads: where to listen, whose word to take for a caller's address, what
   # to run first (package managers and debuggers leave NODE_OPTIONS behind), who may look into the process.
   unset DENO_SERVE_ADDRESS DENO_TRUST_PROXY_HEADERS DENO_CONNECTED DENO_UNSTABLE_CONTROL_SOCK NODE_OPTIONS NODE_CHANNEL_FD
+  # Deno raises the soft limit to this, and cannot tell what it is.
+  [ "$program" != daemon ] || export HELYOS_OPEN_FILES="$(ulimit -Hn)"
   exec "${HELYOS_DENO:-deno}" "$@"
 fi

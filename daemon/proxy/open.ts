@@ -12,6 +12,8 @@ export interface BackendDeps {
   readonly log: BackendLog;
   /** Where one may keep its own files: a folder of the data directory, made when it is needed, mode 0700. */
   readonly folder: string;
+  /** How many files the daemon may have open, when that is known. */
+  readonly openFiles?: number | undefined;
   /** One proxy's program, when it is not on PATH under that proxy's name. */
   readonly program?: { readonly of: BackendName; readonly file: string } | undefined;
 }
@@ -52,9 +54,9 @@ async function openNow(name: BackendName, deps: BackendDeps): Promise<ProxyBacke
   }
 }
 
-async function openEmbedded({ log }: BackendDeps): Promise<ProxyBackend> {
+async function openEmbedded({ log, openFiles }: BackendDeps): Promise<ProxyBackend> {
   const { createEmbeddedProxy } = await import("./embedded/embedded.ts");
-  return createEmbeddedProxy({ onCrash: (reason) => log.warn("a thread of the proxy crashed", { reason }) });
+  return createEmbeddedProxy({ openFiles, onCrash: (reason) => log.warn("a thread of the proxy crashed", { reason }) });
 }
 
 class OpenedLater implements ProxyBackend {

@@ -54,6 +54,9 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
+/** Pause before what broke down is served again. */
+const REVIVE_MS = 250;
+
 /** Lets an answer that was handed over reach the socket before the process ends. */
 const FLUSH_MS = 150;
 
@@ -78,6 +81,21 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   port = current.port;
   const ending = new AbortController();
+  // Deno gives up, connections and all, when it cannot accept one: for example when too many files are open
+  const revive = (broken: Server): void => {
+    broken.server.finished.catch(async (cause) => {
+      onBroken(cause);
+      while (!ending.signal.aborted && current === broken) {
+        await pauseUnless(ending.signal, REVIVE_MS);
+        try {
+          revive(current = await start());
+        } catch (error) {
+          onBroken(error);
+        }
+      }
+    });
+  };
+  revive(current);
   let swapping: Promise<void> = Promise.resolve();
 
   return {
@@ -88,7 +106,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         if (ending.signal.aborted) return;
         certificate = next;
         const old = current;
-        current = await start();
+        revive(current = await start());
         // Closing a connection may cross a request on its way, which then is lost: so those in use go first, told to
         old.retire();
         await pauseUnless(ending.signal, retireMs);

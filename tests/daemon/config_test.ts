@@ -49,6 +49,13 @@ Deno.test("readConfig() serves TLS unless the host is loopback", () => {
   equal(read(["--tls", "on"]).tls, true);
 });
 
+Deno.test("readConfig() takes from the launcher how many files may be open, and nothing that is no number", () => {
+  equal(read([], { HOME: "/h", HELYOS_OPEN_FILES: "1024" }).edge.openFiles, 1024);
+  for (const text of ["unlimited", "0", "-1", "1e9", ""]) {
+    equal(read([], { HOME: "/h", HELYOS_OPEN_FILES: text }).edge.openFiles, undefined, text);
+  }
+});
+
 Deno.test("readConfig() lets flags beat the environment, and the environment the defaults", () => {
   equal(read([]).dataDir, "/home/op/.helyos/data");
   equal(read([], {}).dataDir, "/var/lib/helyos");

@@ -114,12 +114,17 @@ export interface RunningDaemon extends AsyncDisposable {
 
 /** Starts a daemon on a free port of the loopback and waits until it serves. */
 export async function startDaemon(
-  options: RunOptions & { readonly flags?: readonly string[] },
+  options: RunOptions & {
+    readonly flags?: readonly string[];
+    /** How many files it may have open; by default as many as whoever runs the tests. */
+    readonly openFiles?: number;
+  },
 ): Promise<RunningDaemon> {
   const flags = options.flags ?? [];
+  const limit = options.openFiles === undefined ? [] : ["-c", `ulimit -n ${options.openFiles}; exec sh "$@"`, "sh"];
   const port = flags.some((flag) => flag.startsWith("--port")) ? [] : ["--port", "0"];
   const child = new Deno.Command("sh", {
-    args: [LAUNCHER, "daemon", ...port, ...flags],
+    args: [...limit, LAUNCHER, "daemon", ...port, ...flags],
     cwd: options.cwd ?? options.home,
     env: environment(options.home, options.env),
     clearEnv: true,

@@ -166,6 +166,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
   #tick(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.tick(now);
+    this.#http.listenOn();
+    this.#https.listenOn();
     this.#sites.sweep(now);
     this.#challenges?.pool.sweep(now);
   }

@@ -18,6 +18,11 @@ export interface EmbeddedProxyOptions {
    * one for each core of the machine but one, which is the API's; at least one and at most four.
    */
   readonly threads?: number;
+  /**
+   * How many files the process may have open. So few visitors are served at once that the rest of the daemon never lacks any; more are
+   * turned away.
+   */
+  readonly openFiles?: number | undefined;
   /** Bounds that differ from the default ones. */
   readonly limits?: Partial<Limits>;
   /** Called when a thread ended that should not have; it is started again. */
@@ -30,7 +35,20 @@ export function createEmbeddedProxy(options: EmbeddedProxyOptions = {}): ProxyBa
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`Cannot start ${threads} threads: between 1 and 64 can be`);
   }
-  return new EmbeddedProxy(threads, { ...DEFAULT_LIMITS, ...options.limits }, options.onCrash ?? (() => {}));
+  const maxConnections = Math.min(DEFAULT_LIMITS.maxConnections, visitorsOf(options.openFiles) / threads);
+  return new EmbeddedProxy(
+    threads,
+    { ...DEFAULT_LIMITS, maxConnections, ...options.limits },
+    options.onCrash ?? (() => {}),
+  );
+}
+
+/** What the rest of the daemon needs: its state, the API's clients, connections to a CA. */
+const RESERVED_FILES = 256;
+
+/** How many visitors there can be: one may take a connection to an upstream as well. */
+function visitorsOf(openFiles = Infinity): number {
+  return Math.max(16, Math.floor((openFiles - RESERVED_FILES) / 2));
 }
 
 class EmbeddedProxy implements ProxyBackend {

@@ -8,6 +8,9 @@ import type { Address } from "../backend.ts";
 import type { Limits } from "./limits.ts";
 import type { PortStatus, Sharing } from "./protocol.ts";
 
+/** How many connections may wait to be accepted; as Node.js has it. */
+const BACKLOG = 511;
+
 /** How to listen. */
 export interface PortOptions {
   readonly limits: Limits;
@@ -54,6 +57,15 @@ export class Port {
     if (this.#wanted === undefined || this.#server !== undefined) return;
     clearTimeout(this.#timer);
     await this.#bind();
+  }
+
+  /**
+   * Listens on. Deno 2.9 accepts nothing more, and tells nobody, once it could not accept a connection for want of open files; told to
+   * listen again, it goes on. Where nothing is wrong this changes nothing. Call it now and then.
+   */
+  listenOn(): void {
+    const { _handle: handle } = (this.#server ?? {}) as { readonly _handle?: { listen?(backlog: number): unknown } };
+    handle?.listen?.(BACKLOG);
   }
 
   #isBoundTo({ host, port }: Address, sharing: Sharing): boolean {
