@@ -94,7 +94,7 @@ export function refusal(
  * moves the cursor of a terminal or turns the direction of a text.
  */
 export function presentable(message: string): string {
-  const short = message.length > 1000 ? `${message.slice(0, 1000)}…` : message;
+  const short = message.length > 1000 ? `${message.slice(0, 1000).toWellFormed()}…` : message;
   return short.replace(
     /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu,
     (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`,

@@ -240,7 +240,7 @@ Deno.test("verifyChain() tries an issuer with another key identifier on every pa
 
 Deno.test("verifyChain() gives reasons that are short and move no cursor", async () => {
   const anchor = ca({ subject: "Root", key: root, excluded: ["dns:evil.org"] });
-  for (const text of ["\x1b[2J\x9b2J\u202e", "x".repeat(5000)]) {
+  for (const text of ["\x1b[2J\x9b2J\u202e", "x".repeat(5000), "😜".repeat(5000), `x${"😜".repeat(5000)}`]) {
     const leaf = certificate({ subject: text, issuer: "Root", key: own, signer: root, names: ["dns:\x1b[2Jevil.org"] });
     const below = certificate({ subject: "leaf", issuer: text, key: own, signer: root });
     for (const refused of [await verifyChain(leaf, [], [anchor], { at: AT }), await verifyChain(below, [], [ROOT])]) {
