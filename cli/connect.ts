@@ -163,6 +163,7 @@ export function openConnection(
     fetch,
     presented: async () => (await client)?.presented ?? [],
     async call(endpoint, input) {
+      refuseNoNames(endpoint.path, input as Readonly<Record<string, unknown>>);
       const { ApiError, callEndpoint } = await import("@helyos/api/client");
       try {
         return await callEndpoint(endpoint.answer === "json" ? inTime : fetch, endpoint, input);
@@ -177,6 +178,15 @@ export function openConnection(
       await (await client?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What no path can carry, nothing is called. */
+function refuseNoNames(path: string, input: Readonly<Record<string, unknown>>): void {
+  for (const [, key] of path.matchAll(/\{(\w+)\}/g)) {
+    const value = input[key!];
+    if (value !== "" && value !== "." && value !== "..") continue;
+    throw new CliError(`nothing is called '${value}': a name is neither empty nor . or ..`, { code: "invalid_name" });
+  }
 }
 
 async function openClient(

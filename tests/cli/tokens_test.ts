@@ -100,6 +100,18 @@ Deno.test("helyos auth token ls of nothing says so", async () => {
   equal((await helyos(["auth", "token", "ls", "--server", daemon.server])).stdout, "No resources found.\n");
 });
 
+Deno.test("helyos refuses a name that no path can carry, and asks no daemon", async () => {
+  await using daemon = startFakeDaemon({});
+  for (const words of ["auth token revoke", "project suspend", "project delete -y", "route rm", "cert inspect"]) {
+    for (const name of ["", ".", ".."]) {
+      const outcome = await helyos([...words.split(" "), "--server", daemon.server, "--", name]);
+      const stderr = `✗ nothing is called '${name}': a name is neither empty nor . or ..\n`;
+      deepEqual(outcome, { code: 1, stdout: "", stderr }, words);
+    }
+  }
+  deepEqual(daemon.seen, []);
+});
+
 Deno.test("helyos auth token revoke says what was done, with --json too", async () => {
   await using daemon = startFakeDaemon({ "DELETE /api/v1/tokens/ci%2F7": () => new Response(null, { status: 204 }) });
   const tokens = ["auth", "token", "revoke", "ci/7", "--server", daemon.server];
