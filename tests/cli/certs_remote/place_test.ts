@@ -69,28 +69,45 @@ onBoth("replaces nothing when something arrives as something else than was sent"
   deepEqual((await readdir(to)).sort(), ["a-cert.pem", "a-key.pem"]);
 });
 
+/** This machine, where `mv` does something else when it moves new files into place: the script gets that folder as `$last`. */
+async function withMv(folder: string, script: string): Promise<Shell> {
+  const bin = join(folder, "bin");
+  await mkdir(bin);
+  const text = `#!/bin/sh\nfor last; do :; done\ncase $last in */) ${script} ;; esac\nexec /bin/mv "$@"\n`;
+  await writeFile(join(bin, "mv"), text, { mode: 0o755 });
+  const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+  return localShell("here", (program, args) => run(program, args, { home: folder, env }));
+}
+
 Deno.test("place() puts back what was moved when a later folder cannot be changed", async () => {
   await using folder = await temporaryFolder();
-  const [bin, cert, key] = ["bin", "cert", "key"].map((name) => join(folder.path, name));
-  await mkdir(bin!);
-  // A disk that fails in between cannot be had; a program that does can.
-  const failing = `#!/bin/sh\nfor last; do :; done\ncase $last in ${key}/) echo "mv: I/O error" >&2; exit 1 ;; esac\n`;
-  await writeFile(join(bin!, "mv"), `${failing}exec /bin/mv "$@"\n`, { mode: 0o755 });
-  const shell = localShell(
-    "here",
-    (program, args) => run(program, args, { home: folder.path, env: { PATH: `${bin}:${Deno.env.get("PATH")}` } }),
-  );
+  const [cert, key] = ["cert", "key"].map((name) => join(folder.path, name)) as [string, string];
+  const shell = await withMv(folder.path, `case $last in ${key}/) echo "mv: I/O error" >&2; exit 1 ;; esac`);
   const pair = async (text: string) => [
-    ...await files(join(folder.path, text), cert!, { "a-cert.pem": text }),
-    ...await files(join(folder.path, text), key!, { "a-key.pem": text }),
+    ...await files(join(folder.path, text), cert, { "a-cert.pem": text, "ca-cert.pem": text }),
+    ...await files(join(folder.path, text), key, { "a-key.pem": text }),
   ];
-  await mkdir(cert!);
-  await mkdir(key!);
-  await writeFile(join(cert!, "a-cert.pem"), "old");
-  await writeFile(join(key!, "a-key.pem"), "old");
-  await rejects(async () => place(shell, await pair("new"), { what: "the pair" }), { message: /nothing was replaced/ });
-  deepEqual(await Promise.all([cert!, key!].map((path) => readdir(path))), [["a-cert.pem"], ["a-key.pem"]]);
-  deepEqual([...await texts(cert!, ["a-cert.pem"]), ...await texts(key!, ["a-key.pem"])], ["old", "old"]);
+  await place(localShell(), await pair("old"), { what: "x" });
+  const [one, ca, two] = await pair("new");
+  for (const sent of [[one, ca, two], [two, one, ca]]) {
+    await rejects(() => place(shell, sent.map((file) => file!), { what: "x" }), { message: /nothing was replaced/ });
+    deepEqual((await readdir(cert)).sort(), ["a-cert.pem", "ca-cert.pem"]);
+    deepEqual(await readdir(key), ["a-key.pem"]);
+    deepEqual([...await texts(cert, ["a-cert.pem", "ca-cert.pem"]), ...await texts(key, ["a-key.pem"])], [
+      "old",
+      "old",
+      "old",
+    ]);
+  }
+});
+
+Deno.test("place() says that what landed is not what was sent", async () => {
+  await using folder = await temporaryFolder();
+  const to = join(folder.path, "certs");
+  const shell = await withMv(folder.path, `/bin/mv "$@"; echo mine >"$last/a-cert.pem"; exit 0`);
+  const sent = await files(join(folder.path, "new"), to, { "a-cert.pem": "new", "a-key.pem": "new" });
+  await rejects(() => place(shell, sent, { what: "x" }), { message: /a-cert\.pem: somebody else wrote it/ });
+  equal(await readFile(join(to, "a-cert.pem"), "utf8"), "mine\n");
 });
 
 onBoth("puts everything back when the new files are refused", async (shell, folder) => {
