@@ -62,11 +62,30 @@ export type LedgerEntry = IssuedEntry | RevokedEntry | CrlEntry;
  * @throws {CliError} If it cannot be read.
  */
 export async function readLedger(home: PkiHome): Promise<LedgerEntry[]> {
+  return await entriesOf(home, () => true);
+}
+
+/** As {@linkcode appendLedger} writes what is no revocation: nearly all there is, where certificates live for hours. */
+const NO_REVOCATION = /^\{"event":"(issued|crl)"/;
+
+/**
+ * What is revoked, by the ledger: its other lines are not looked into, so that years of them cost nothing.
+ *
+ * @param home The CA's files.
+ * @returns The revocations.
+ * @throws {CliError} If the ledger cannot be read.
+ */
+export async function readRevocations(home: PkiHome): Promise<Revocations> {
+  return revocationsOf(await entriesOf(home, (line) => !NO_REVOCATION.test(line)));
+}
+
+async function entriesOf(home: PkiHome, wanted: (line: string) => boolean): Promise<LedgerEntry[]> {
   const text = await readText(home.ledger) ?? "";
   const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
-  return lines.map((line, index) => {
+  return lines.flatMap((line, index) => {
+    if (!wanted(line)) return [];
     try {
-      return JSON.parse(line) as LedgerEntry;
+      return [JSON.parse(line) as LedgerEntry];
     } catch (cause) {
       throw new CliError(`cannot read ${home.ledger}: line ${index + 1} is not JSON`, {
         code: "bad_ledger",

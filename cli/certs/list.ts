@@ -8,7 +8,7 @@ import { pairKey, readStates } from "./agent/attempts.ts";
 import { type Ca, openCaIfAny } from "./ca.ts";
 import { fileInfo } from "./files.ts";
 import type { PkiHome } from "./home.ts";
-import { readLedger, type Revocations, revocationsOf } from "./ledger.ts";
+import { readRevocations, type Revocations } from "./ledger.ts";
 import { listPairs, settleIfNeeded, type StoredPair } from "./store.ts";
 
 /** A certificate as the list has it. What cannot be read has no more than its place. */
@@ -54,8 +54,7 @@ const DAY_MS = 86_400_000;
 export async function listRows(home: PkiHome, now: Date): Promise<ListRow[]> {
   await settleIfNeeded(home);
   const ca = await openCaIfAny(home);
-  const [pairs, ledger, states] = await Promise.all([listPairs(home), readLedger(home), readStates(home)]);
-  const revoked = revocationsOf(ledger);
+  const [pairs, revoked, states] = await Promise.all([listPairs(home), readRevocations(home), readStates(home)]);
   const tried = (pair: StoredPair) => {
     const state = states.get(pairKey(pair.service, pair.type));
     return { lastError: state?.lastError ?? null, nextTry: state?.nextTry ?? null };

@@ -199,6 +199,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "helyos certs deploy leaves alone what its caller was going to read",
+  ignore: lackingSshd(),
+  async fn() {
+    await using cluster = await startCluster();
+    await cluster.register({ api: API });
+    await issued(cluster);
+    const { run } = await import("../support/process.ts");
+    const script = `printf '1\\n2\\n' | while read -r n; do sh "$0" cli certs deploy api mini1 >&2 && echo "$n"; done`;
+    const outcome = await run("sh", ["-c", script, join(ROOT, "scripts/launch.sh")], {
+      home: cluster.home,
+      env: cluster.env,
+    });
+    equal(outcome.stdout, "1\n2\n", outcome.stderr);
+  },
+});
+
+Deno.test({
   name: "helyos certs deploy works with a relative HELYOS_PKI_HOME, and with a library path in the environment",
   ignore: lackingSshd(),
   async fn() {

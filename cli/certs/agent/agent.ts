@@ -12,7 +12,7 @@ import { currentCrl, signCrl } from "../crl.ts";
 import { failureOf, orderFor } from "../deliver.ts";
 import type { PkiHome } from "../home.ts";
 import { issueAll } from "../issue.ts";
-import { readLedger, revocationsOf } from "../ledger.ts";
+import { readRevocations } from "../ledger.ts";
 import { DEFAULT_LIFETIME_SECONDS } from "../options.ts";
 import { openRegistry, type Registry } from "../registry.ts";
 import { inLanes } from "../remote/crowd.ts";
@@ -91,7 +91,7 @@ export async function onePass(surroundings: Surroundings, options: AgentOptions)
   const machines = machinesOf(registry, { options: options.ssh, io });
   const unlock = once(() => unlockCa(surroundings, home, { passphraseFile: options.passphraseFile }));
   if (options.crl) await renewCrl(surroundings, options, unlock);
-  const known = { ca, revoked: revocationsOf(await readLedger(home)), now: io.now() };
+  const known = { ca, revoked: await readRevocations(home), now: io.now() };
   const pairs = (await listPairs(home)).filter(({ service }) =>
     registry.serviceNames.includes(service) && (options.services.length === 0 || options.services.includes(service))
   );

@@ -11,7 +11,7 @@ import { pairKey } from "../agent/attempts.ts";
 import type { Ca } from "../ca.ts";
 import { fileInfo, readText } from "../files.ts";
 import { PAIR_TYPES, type PairType, type PkiHome } from "../home.ts";
-import { readLedger, revocationsOf } from "../ledger.ts";
+import { readRevocations } from "../ledger.ts";
 import { type CertsSection, type Host, readCertsSection, type Registry, type Service } from "../registry.ts";
 import { fingerprint, pairFault, readPair } from "../store.ts";
 import { type Dressing, judgePath, type PlacedFile } from "./place.ts";
@@ -269,7 +269,7 @@ async function judgedPair({ ca, type, now }: DeploymentOrder, service: Service) 
       },
     );
   }
-  if (revocationsOf(await readLedger(ca.home)).has(leaf!.serial)) {
+  if ((await readRevocations(ca.home)).has(leaf!.serial)) {
     throw new CliError(`cannot deploy '${service.name}': its ${type} certificate is revoked`, {
       code: "revoked",
       hint,

@@ -1,7 +1,7 @@
 import { openCa } from "../../certs/ca.ts";
 import { issueAndReport, orderFor } from "../../certs/deliver.ts";
 import { pkiHome, registryPath } from "../../certs/home.ts";
-import { readLedger, revocationsOf } from "../../certs/ledger.ts";
+import { readRevocations } from "../../certs/ledger.ts";
 import { KEPT_OPTIONS } from "../../certs/options.ts";
 import { PASSPHRASE_OPTION } from "../../certs/passphrase.ts";
 import { openRegistry } from "../../certs/registry.ts";
@@ -35,7 +35,7 @@ lives as long as the one before and has a key of the same kind. What was revoked
   async run({ options, globals, io }) {
     const home = pkiHome(io);
     await settleIfNeeded(home);
-    const known = { ca: await openCa(home), revoked: revocationsOf(await readLedger(home)), now: io.now() };
+    const known = { ca: await openCa(home), revoked: await readRevocations(home), now: io.now() };
     const planned = (await listPairs(home)).map((pair): Planned => {
       const plan = planFor(pair, known);
       return { pair, plan: options.all && plan.action === "keep" ? { action: "renew", reason: "--all" } : plan };
