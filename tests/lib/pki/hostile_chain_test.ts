@@ -10,12 +10,15 @@ const other = testKey("p256");
 const own = testKey();
 const ROOT = ca({ subject: "Root", key: root });
 
-/** Runs a verification, which must end soon: generous for a machine that is busy with other tests. */
+/** What a verification without a budget would not reach in hours, and one with it does in milliseconds. */
+const HANGS_MS = 30_000;
+
+/** Runs a verification, which must end: how soon is for `bench/pki_verify.ts` to say, on a machine with nothing else to do. */
 async function soon(run: () => Promise<VerifyResult>): Promise<string> {
   const start = performance.now();
   const result = await run();
   const took = performance.now() - start;
-  ok(took < 2000, `it took ${took} ms`);
+  ok(took < HANGS_MS, `it took ${took} ms`);
   return result.ok ? "ok" : result.rule;
 }
 
