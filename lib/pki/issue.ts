@@ -115,7 +115,8 @@ const SERIAL_OCTETS = 20;
  * ```
  * @param options What it is called, its key, its limits.
  * @returns The certificate.
- * @throws {PkiError} `invalid_name`, `key_mismatch`.
+ * @throws {PkiError} `invalid_name`; `key_mismatch` if the key pair is none; `invalid_key` or `unsupported_key` for a key that must not
+ *   be certified.
  * @throws {RangeError} For a lifetime or path length that makes no sense.
  */
 export async function createRootCa(options: RootCaOptions): Promise<IssuedCertificate> {

@@ -332,7 +332,7 @@ function lintPurposes({ certificate, error, warn, has }: Linting): void {
   }
 }
 
-function lintProfile({ certificate, error, warn }: Linting, name: ProfileName | "root"): void {
+function lintProfile({ certificate, error, warn, has }: Linting, name: ProfileName | "root"): void {
   if (name !== "root" && !Object.hasOwn(PROFILES, name)) {
     throw new TypeError(`There is no profile ${JSON.stringify(name)}`);
   }
@@ -340,6 +340,17 @@ function lintProfile({ certificate, error, warn }: Linting, name: ProfileName | 
   const section = `profile ${name}`;
   if (certificate.isCa !== profile.ca) {
     error("profile_ca", section, profile.ca ? "it must be a CA's" : "it must not be a CA's");
+  }
+  if (certificate.version !== 3) error("profile_version", section, "it must be of version 3");
+  else if (!has(ExtensionId.basicConstraints)?.critical) {
+    error("profile_basic_constraints", section, "it must say whether it is a CA's, and that must be critical");
+  }
+  if (certificate.subject.commonName === undefined) error("profile_subject", section, "it must have a common name");
+  if (has(ExtensionId.extendedKeyUsage)?.critical) {
+    warn("profile_purpose", section, "its purposes need not be critical");
+  }
+  if (certificate.authorityKeyIdentifier?.serial !== undefined) {
+    warn("profile_authority", section, "it need not name the certificate of its issuer: a renewed one does not fit");
   }
   if (name === "root" && !certificate.isSelfIssued) error("profile_root", section, "it must be issued by itself");
   for (const usage of profile.keyUsage) {

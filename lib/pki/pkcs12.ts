@@ -64,7 +64,7 @@ const MAC_ITERATIONS = 100_000;
  * @param options The key, its certificates, the passphrase.
  * @returns The file. Whoever has it and the passphrase has the key.
  * @throws {RangeError} If the passphrase is empty, or `name` holds a character beyond the Basic Multilingual Plane.
- * @throws {PkiError} `key_mismatch` if the certificate is not that of the key, `invalid_key` if the key cannot be exported,
+ * @throws {PkiError} `key_mismatch` if the certificate is not that of the key, or the key pair is none; `invalid_key` if the key cannot be exported,
  *   and what reading the certificates throws.
  */
 export async function exportPkcs12(options: Pkcs12Options): Promise<Uint8Array> {

@@ -73,7 +73,8 @@ const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
  * ```
  * @param options Who asks for what.
  * @returns The request.
- * @throws {PkiError} `invalid_name`, `key_mismatch`.
+ * @throws {PkiError} `invalid_name`; `key_mismatch` if the key pair is none; `invalid_key` or `unsupported_key` for a key that must not
+ *   be certified.
  */
 export async function createRequest(options: RequestOptions): Promise<{ pem: string; der: Uint8Array }> {
   const { key } = options;

@@ -5,7 +5,7 @@ import { createRootCa, issueCertificate } from "../../../lib/pki/issue.ts";
 import { generateKeyPair } from "../../../lib/pki/key.ts";
 import { lint, type LintOptions } from "../../../lib/pki/lint.ts";
 import { ExtensionId, PurposeId } from "../../../lib/pki/oid.ts";
-import { certificate, name, signed, type TestCertificate, testKey } from "../../support/pki_builder.ts";
+import { certificate, generalName, name, signed, type TestCertificate, testKey } from "../../support/pki_builder.ts";
 
 const key = testKey();
 const signer = testKey();
@@ -147,6 +147,32 @@ Deno.test("lint() holds a certificate against a profile, and says where each rul
   deepEqual(findings.map((finding) => [finding.code, finding.severity]), [["profile_purpose", "error"]]);
   ok(findings.every((finding) => finding.section !== "" && finding.message !== ""));
   deepEqual(codes({ names: ["dns:*.internal"] }, { profile: "peer" }), ["profile_purpose", "profile_wildcard"]);
+  const { ca: _, purposes: _p, ...bare } = SOUND;
+  deepEqual(codes({}, { profile: "server", base: bare }), ["profile_basic_constraints", "profile_purpose"]);
+  deepEqual(codes({ subject: [["2.5.4.10", "Org"]] }, { profile: "server" }), ["profile_subject"]);
+  const loose = {
+    keyIds: false,
+    extensions: [
+      extension(ExtensionId.extendedKeyUsage, sequence(objectIdentifier(PurposeId.serverAuth)), true),
+      extension(ExtensionId.subjectKeyIdentifier, tlv(4, key.id)),
+      extension(
+        ExtensionId.authorityKeyIdentifier,
+        sequence(tlv(0x80, signer.id), constructed(1, generalName("dir:Root")), tlv(0x82, Uint8Array.of(1))),
+      ),
+    ],
+  };
+  deepEqual(codes({ ...loose, ca: false }, { profile: "server", base: bare }), [
+    "profile_purpose",
+    "profile_authority",
+  ]);
+  deepEqual(codes({ version: 0 }, { profile: "server", base: { key, signer } }), [
+    "profile_version",
+    "profile_key_usage",
+    "profile_purpose",
+    "profile_names",
+    "serial_guessable",
+    "version",
+  ]);
   equal(codes({}, { profile: "root" }).includes("profile_ca"), true);
   throws(() => lint(certificate(SOUND), { profile: "toString" as never }), TypeError);
   throws(() => lint(certificate(SOUND).subarray(1)), { code: "invalid_der" });
