@@ -11,6 +11,7 @@ import {
   revoke,
 } from "@helyos/pki";
 import { parseCrl } from "../../../lib/pki/crl.ts";
+import { certificate, testKey } from "../../support/pki_builder.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const key = await generateKeyPair();
@@ -44,6 +45,23 @@ Deno.test("createCrl() refuses an issuer that may not sign lists", async () => {
   });
   await rejects(() => crl({ issuer: { certificate: leaf.pem, key: leafKey } }), { code: "issuer_not_ca" });
   await rejects(() => crl({ issuer: { certificate: ca.pem, key: leafKey } }), { code: "key_mismatch" });
+});
+
+Deno.test("createCrl() refuses a CA whose key may not sign lists, issueCertificate() one whose key may not sign certificates", async () => {
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", key.publicKey));
+  const limited = (usage: readonly string[]) => {
+    const of = { ...testKey("p256"), spki };
+    return {
+      certificate: certificate({ subject: "CA", key: of, ca: true, usage, notBefore: new Date("2026-01-01") }),
+      key,
+    };
+  };
+  const lacks = (usage: string) => ({ name: "PkiError", code: "issuer_not_ca", message: new RegExp(`lacks ${usage}`) });
+  await rejects(() => crl({ issuer: limited(["keyCertSign"]) }), lacks("cRLSign"));
+  equal(parseCrl((await crl({ issuer: limited(["cRLSign"]) })).der).issuer.commonName, "CA");
+  const publicKey = otherKey.publicKey;
+  const leaf = { issuer: limited(["cRLSign"]), profile: "client", publicKey, commonName: "x", now: NOW } as const;
+  await rejects(() => issueCertificate(leaf), lacks("keyCertSign"));
 });
 
 Deno.test("createCrl() refuses numbers that no list has", async () => {
