@@ -1,3 +1,4 @@
+import type { ShownName } from "@helyos/pki";
 import { openCaIfAny } from "../../certs/ca.ts";
 import { PAIR_TYPES, type PkiHome, pkiHome } from "../../certs/home.ts";
 import { certificatesOf, presentedBy, readAddress, type Shown, shown } from "../../certs/shown.ts";
@@ -62,23 +63,39 @@ function standing({ notBefore, notAfter }: Shown["details"], now: Date): string 
 
 function page({ source, details, findings }: Shown, now: Date): string {
   const list = (values: readonly string[] | null) => values === null || values.length === 0 ? "-" : values.join(", ");
+  const named = (names: readonly ShownName[]) => names.map(({ kind, value }) => `${kind}:${value}`);
+  const { nameConstraints } = details;
+  // What few certificates say is shown where it is said.
+  const rare: [string, readonly string[]][] = [
+    ["permitted", named(nameConstraints?.permitted ?? [])],
+    ["excluded", named(nameConstraints?.excluded ?? [])],
+    ["policies", details.policies],
+    ["lists at", details.crlUrls],
+    ["OCSP at", details.ocspUrls],
+    ["issuer at", details.issuerUrls],
+    ["logged", (details.logPromises ?? []).map(({ timestamp }) => timestamp.toISOString())],
+  ];
   const rows: [string, string][] = [
     ["found in", source],
     ["subject", details.subject],
-    ["issuer", details.issuer],
+    ["issuer", details.isSelfSigned ? `${details.issuer} (itself)` : details.issuer],
     ["valid from", details.notBefore.toISOString()],
     ["valid until", `${details.notAfter.toISOString()} (${standing(details, now)})`],
-    ["names", list(details.names.map(({ kind, value }) => `${kind}:${value}`))],
+    ["names", list(named(details.names))],
     ["serial", details.serial],
     ["key", details.key.algorithm + (details.key.weakness === null ? "" : ` (${details.key.weakness})`)],
     ["signature", details.signatureAlgorithm],
     ["CA", details.isCa ? `yes, path length ${details.pathLength ?? "unlimited"}` : "no"],
     ["key usage", list(details.keyUsage)],
     ["purposes", list(details.extendedKeyUsage)],
+    ...rare.filter(([, values]) => values.length > 0).map(([key, values]): [string, string] => [key, list(values)]),
+    ["key id", details.subjectKeyIdentifier ?? "-"],
+    ["issuer key", details.authorityKeyIdentifier ?? "-"],
     ["sha256", details.fingerprints.sha256],
+    ["sha256 of key", details.fingerprints.spkiSha256],
     ...findings.map(({ severity, message, section }): [string, string] => [severity, `${message} (${section})`]),
   ];
-  return rows.map(([key, value]) => `${key.padStart(12)}  ${visible(value)}\n`).join("");
+  return rows.map(([key, value]) => `${key.padStart(13)}  ${visible(value)}\n`).join("");
 }
 
 export default command({

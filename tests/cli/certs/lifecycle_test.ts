@@ -124,6 +124,19 @@ Deno.test("certs verify takes a file as inspect does, DER or PEM", async () => {
   match(await bench.ok(["inspect", der], inDays(367)), /\(expired 2 days ago\)/);
 });
 
+Deno.test("certs inspect shows limits and the identifiers of keys, and whose own key signed", async () => {
+  await using bench = await workbench({ init: "--permit-dns internal,lan" });
+  await bench.ok("generate api");
+  const ca = await bench.ok("inspect ca");
+  match(ca, / issuer {2}CN=Helyos Service CA \(itself\)\n/);
+  match(ca, / permitted {2}dns:internal, dns:lan\n/);
+  const id = / key id {2}([0-9a-f]{40})\n/.exec(ca)?.[1];
+  const leaf = await bench.ok("inspect api");
+  match(leaf, new RegExp(` issuer key  ${id}\\n`));
+  match(leaf, / issuer {2}CN=Helyos Service CA\n/);
+  match(leaf, /sha256 of key {2}([0-9a-f]{2}:){31}[0-9a-f]{2}\n/);
+});
+
 Deno.test("certs crl gives nothing back when the ledger is lost", async () => {
   await using bench = await workbench();
   await bench.ok("generate-all");
