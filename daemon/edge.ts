@@ -10,12 +10,13 @@ import type { CertificateDeps } from "./certificates/certificates.ts";
 import type { DoctorDeps, Surroundings } from "./certificates/doctor.ts";
 import { CertificateKeeper, type KeeperDeps } from "./certificates/keeper.ts";
 import { createCertificateMeter } from "./certificates/metrics.ts";
+import { probe } from "./certificates/probe.ts";
 import { type AcmeSettings, LETS_ENCRYPT, LETS_ENCRYPT_STAGING } from "./certificates/settings.ts";
 import { ConfigError, type EdgeConfig, isEmail } from "./config.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { ProxyBackend } from "./proxy/backend.ts";
-import { ask, createChallenges } from "./proxy/challenges.ts";
+import { createChallenges } from "./proxy/challenges.ts";
 import { ProxyChoice } from "./proxy/choice.ts";
 import { servedFingerprint } from "./proxy/leaf.ts";
 import type { BackendName } from "./proxy/names.ts";
@@ -141,8 +142,8 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
       accounts,
       seen: (domain) => proxy.seen(domain),
       proxy: () => {
-        const { state, detail } = proxy.status();
-        return { state, detail: `${proxy.backend}: ${detail}` };
+        const { state, detail, http } = proxy.status();
+        return { state, detail: `${proxy.backend}: ${detail}`, answers: http !== undefined };
       },
       surroundings: {
         ...deps.network,
@@ -155,25 +156,6 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Puts an answer in place that nobody else has, and asks the name's address for it, on the port a CA would ask. */
-async function probe(
-  { name, address, signal }: { readonly name: string; readonly address: string; readonly signal: AbortSignal },
-  { http, port }: { readonly http: Solver; readonly port: number },
-): Promise<"ours" | { readonly problem: string }> {
-  const token = `helyos-${crypto.randomUUID()}`;
-  const keyAuthorization = `${token}.${crypto.randomUUID()}`;
-  const answer = { name, token, keyAuthorization, recordName: "", recordValue: "" };
-  try {
-    await http.present(answer, signal);
-    const said = await ask({ host: address, port }, name, token, signal);
-    return said === keyAuthorization
-      ? "ours"
-      : { problem: said === undefined ? "something else answers there" : "it gives another answer" };
-  } finally {
-    await http.cleanUp(answer);
-  }
 }
 
 /** The hook gets a search path and nothing of the daemon's own environment, which may hold its token. */

@@ -24,6 +24,14 @@ export interface Surroundings {
   probe(name: string, address: string, signal: AbortSignal): Promise<"ours" | { readonly problem: string }>;
 }
 
+/** How the proxy fares. */
+export interface ProxySeen {
+  readonly state: "idle" | "serving" | "failing";
+  readonly detail: string;
+  /** Whether it listens for plain HTTP, where challenges are answered. */
+  readonly answers: boolean;
+}
+
 /** What the doctor needs. */
 export interface DoctorDeps {
   readonly store: Store;
@@ -34,7 +42,7 @@ export interface DoctorDeps {
   /** What the proxy was seen to serve. */
   readonly seen: (domain: string) => Seen;
   /** How the proxy fares. */
-  readonly proxy: () => { readonly state: "idle" | "serving" | "failing"; readonly detail: string };
+  readonly proxy: () => ProxySeen;
   readonly surroundings: Surroundings;
 }
 
@@ -45,6 +53,8 @@ const MAX_CLOCK_SKEW_MS = 60_000;
 const PATIENCE_MS = 15_000;
 /** How long DNS may take; resolvers that are not there never answer. */
 const DNS_PATIENCE_MS = 5_000;
+/** How long the proxy, and then whoever is at the name's address, may take. */
+const PROBE_PATIENCE_MS = 8_000;
 
 /** Every finding, in the order a person would look. */
 export async function diagnose(deps: DoctorDeps, domain: string): Promise<DoctorFinding[]> {
@@ -154,10 +164,17 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
     const detail = `${domain} has no address in DNS. Add an A or AAAA record that points to this machine.`;
     return [{ check: "dns", result: "problem", detail }, skipped];
   }
+  const unbound: DoctorFinding = {
+    check: "port 80",
+    result: "skipped",
+    detail: "The proxy does not listen for HTTP, so nobody can answer there.",
+  };
   const dns: DoctorFinding = { check: "dns", result: "ok", detail: `${domain} is at ${addresses.join(", ")}.` };
+  if (!deps.proxy().answers) return [dns, unbound];
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PROBE_PATIENCE_MS)]);
   const ports = await Promise.all(
     addresses.slice(0, 8).map(async (address): Promise<DoctorFinding> => {
-      const answer = await deps.surroundings.probe(domain, address, signal)
+      const answer = await deps.surroundings.probe(domain, address, patience)
         .catch((error) => ({ problem: messageOf(error) }));
       if (answer === "ours") {
         const detail =
@@ -298,5 +315,6 @@ function dnsPatience(signal: AbortSignal): AbortSignal {
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
   return error instanceof Error ? error.message : String(error);
 }

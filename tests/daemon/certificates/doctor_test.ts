@@ -22,7 +22,7 @@ interface World {
   readonly enabled?: boolean;
   readonly addresses?: readonly string[] | Error;
   readonly caa?: Readonly<Record<string, readonly { critical?: boolean; tag: string; value: string }[]>> | Error;
-  readonly probe?: "ours" | { problem: string };
+  readonly probe?: "ours" | { problem: string } | DOMException;
   readonly caTime?: Date | Error;
   /** What the CA's directory says about itself. */
   readonly meta?: Readonly<Record<string, unknown>>;
@@ -77,12 +77,13 @@ async function findings(world: World): Promise<Record<string, [result: string, d
     seen: () => ({ state: "served", checkedAt: null, ...world.seen }),
     proxy: () =>
       world.proxy === undefined
-        ? { state: "serving", detail: "embedded: serving" }
-        : { state: "failing", detail: world.proxy },
+        ? { state: "serving", detail: "embedded: serving", answers: true }
+        : { state: "failing", detail: world.proxy, answers: false },
     surroundings: {
       addresses: () => give(world.addresses ?? ["203.0.113.1"]),
       caa: (name: string) => give(caa instanceof Error ? caa : caa[name] ?? []),
-      probe: () => Promise.resolve(world.probe ?? "ours"),
+      probe: () =>
+        world.probe instanceof DOMException ? Promise.reject(world.probe) : Promise.resolve(world.probe ?? "ours"),
     },
   } as unknown as DoctorDeps;
   const found = await diagnose(deps, domain);
@@ -116,6 +117,8 @@ Deno.test("diagnose() tells a name that is not there from name servers that do n
 Deno.test("diagnose() says what answers on port 80 instead of this daemon", async () => {
   const found = await findings({ probe: { problem: "something else answers there" } });
   deepEqual(found["port 80"]![0], "problem");
+  const slow = await findings({ probe: new DOMException("The operation timed out", "TimeoutError") });
+  match(slow["port 80"]![1], /no answer in time/);
   match(found["port 80"]![1], /203\.0\.113\.1 .* something else answers there\. Point the name to this machine/);
 });
 
@@ -215,5 +218,7 @@ Deno.test("diagnose() tells whether the certificate is served, by whom it is ren
   match(ending.certificate![1], /Nobody but you can renew it: helyos cert import shop\.example\.com/);
   const wildcard = await findings({ mode: "manual", certificate: { domain: "*.example.com", source: "import" } });
   deepEqual([wildcard.route![0], wildcard.certificate![0], wildcard.caa![0]], ["ok", "ok", "skipped"]);
-  match((await findings({ proxy: "embedded: cannot listen on 0.0.0.0:80" })).proxy![1], /cannot listen/);
+  const unbound = await findings({ proxy: "embedded: cannot listen on 0.0.0.0:80" });
+  match(unbound.proxy![1], /cannot listen/);
+  deepEqual([unbound.proxy![0], unbound["port 80"]![0]], ["problem", "skipped"]);
 });
