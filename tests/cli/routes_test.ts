@@ -89,6 +89,7 @@ Deno.test("helyos cert ls, inspect and renew show what the daemon knows", async 
       { ...CERTIFICATE, domain: "b.example", state: "failed", last_error: "no DNS" },
       { ...CERTIFICATE, domain: "c.example", source: "import", days_left: 30 },
       { ...CERTIFICATE, domain: "d.example", source: "import", days_left: 29 },
+      { ...CERTIFICATE, domain: "e.example", source: "import", days_left: -1 },
     ],
     "GET /api/v1/certs/shop.example.com": { ...CERTIFICATE, chain_pem: "PEM\n" },
     "POST /api/v1/certs/shop.example.com/renew": {
@@ -100,7 +101,12 @@ Deno.test("helyos cert ls, inspect and renew show what the daemon knows", async 
   const said = (...tokens: string[]) => helyos(["cert", ...tokens, "--server", daemon.server]);
   const list = await said("ls");
   match(list.stdout, /shop\.example\.com\s+acme\s+● served\s+3\s+2026-08-05T12:00:00Z/);
-  equal(list.stderr, "⚠ b.example: no DNS\n⚠ d.example: import a new certificate; nobody else renews it\n");
+  deepEqual(list.stderr.split("\n"), [
+    "⚠ b.example: no DNS",
+    "⚠ d.example: the imported certificate ends in 29 days; import a new one",
+    "⚠ e.example: the imported certificate has expired; import a new one",
+    "",
+  ]);
   match((await said("inspect", "shop.example.com")).stdout, /Issuer\s+CN=Test/);
   equal((await said("inspect", "shop.example.com", "--pem")).stdout, "PEM\n");
   equal((await said("renew", "shop.example.com", "--dry-run")).stdout, "✓ 'shop.example.com' is not due: due later\n");

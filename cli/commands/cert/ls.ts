@@ -13,6 +13,10 @@ function isEnding({ source, days_left, not_before, not_after }: DomainCertificat
   return days_left < Math.min(30, (Date.parse(not_after) - Date.parse(not_before)) / DAY_MS / 3);
 }
 
+function end({ days_left }: DomainCertificate): string {
+  return days_left! < 0 ? "the imported certificate has expired" : `the imported certificate ends in ${days_left} days`;
+}
+
 export default command({
   summary: "List certificates: issued, served, days left, next renewal, last error",
   details: `
@@ -37,7 +41,7 @@ one. 'pending' and 'failed' have none yet.`,
       const { domain, last_error } = certificate;
       if (last_error !== null) sayWarning({ globals, io }, `${domain}: ${last_error}`);
       if (isEnding(certificate)) {
-        sayWarning({ globals, io }, `${domain}: import a new certificate; nobody else renews it`);
+        sayWarning({ globals, io }, `${domain}: ${end(certificate)}; import a new one`);
       }
     }
   },
