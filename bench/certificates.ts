@@ -151,17 +151,22 @@ ${names.join(", ")} {
   }
 }
 
+let failed = false;
+function verdict(isGood: boolean, text: string): void {
+  failed ||= !isGood;
+  console.log(`${isGood ? "ok  " : "SLOW"} ${text}`);
+}
 const bare = await bareClient();
 const ours = await daemon();
 console.log(`${CERTIFICATES} certificates, a bare client one after the other: ${bare.toFixed(2)} s`);
 console.log(`${CERTIFICATES} certificates, stored, sealed and seen at the proxy: ${ours.all.toFixed(2)} s`);
-console.log(`ratio to the bare client: ${(bare / ours.all).toFixed(2)} times as fast (wanted: above 1)`);
-console.log(`from route add to the first answer over HTTPS: ${ours.first.toFixed(2)} s (wanted: below 2)`);
+verdict(ours.all < bare, `ratio to the bare client: ${(bare / ours.all).toFixed(2)} times as fast (wanted: above 1)`);
+verdict(ours.first < 2, `from route add to the first answer over HTTPS: ${ours.first.toFixed(2)} s (wanted: below 2)`);
 const program = findTool("caddy");
 if (program !== undefined && Deno.env.get("HELYOS_BENCH_LONG") === "1") {
   const theirs = await caddy(program);
   console.log(`${CERTIFICATES} certificates, Caddy: ${theirs.toFixed(2)} s`);
-  console.log(`ratio to Caddy: ${(theirs / ours.all).toFixed(1)} times as fast (wanted: above 1)`);
+  verdict(ours.all < theirs, `ratio to Caddy: ${(theirs / ours.all).toFixed(1)} times as fast (wanted: above 1)`);
 }
 await pebble[Symbol.asyncDispose]();
-Deno.exit(0);
+Deno.exit(failed ? 1 : 0);
