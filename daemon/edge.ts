@@ -10,6 +10,7 @@ import type { CertificateDeps } from "./certificates/certificates.ts";
 import type { DoctorDeps, Surroundings } from "./certificates/doctor.ts";
 import { CertificateKeeper, type KeeperDeps } from "./certificates/keeper.ts";
 import { createCertificateMeter } from "./certificates/metrics.ts";
+import { runHook } from "./certificates/dns_hook.ts";
 import { probe } from "./certificates/probe.ts";
 import { type AcmeSettings, LETS_ENCRYPT, LETS_ENCRYPT_STAGING } from "./certificates/settings.ts";
 import { ConfigError, type EdgeConfig, isEmail } from "./config.ts";
@@ -156,26 +157,6 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** The hook gets a search path and nothing of the daemon's own environment, which may hold its token. */
-async function runHook(
-  program: string,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<{ code: number; stderr: string }> {
-  const { code, signal: killedBy, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-    clearEnv: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-    signal,
-  }).output();
-  signal.throwIfAborted();
-  if (killedBy !== null) throw new Error(`it was stopped by ${killedBy}`);
-  return { code, stderr: new TextDecoder().decode(stderr.subarray(0, 4096)) };
 }
 
 async function readFile(flag: string, path: string): Promise<string> {

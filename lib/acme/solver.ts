@@ -5,8 +5,11 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import { AcmeError } from "./errors.ts";
 import { base64url } from "./jws.ts";
+import { unlessAborted } from "./patience.ts";
 
 /** The kinds of challenge there are solvers for (RFC 8555 §8, RFC 8737). */
 export type ChallengeType = "http-01" | "dns-01" | "tls-alpn-01";
@@ -144,7 +147,9 @@ async function runHook(options: DnsHookOptions, args: readonly string[], signal?
   const patience = AbortSignal.timeout(timeoutMs);
   let ended: Awaited<ReturnType<HookRunner>>;
   try {
-    ended = await run(program, args, signal ? AbortSignal.any([signal, patience]) : patience);
+    const stop = signal ? AbortSignal.any([signal, patience]) : patience;
+    // What a program leaves running when it is stopped holds nobody up.
+    ended = await unlessAborted(run(program, args, stop), stop);
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
     if (patience.aborted) throw fail(`did not end within ${timeoutMs} ms`, cause);
@@ -152,6 +157,9 @@ async function runHook(options: DnsHookOptions, args: readonly string[], signal?
   }
   if (ended.code !== 0) throw fail(`ended with code ${ended.code}: ${ended.stderr.trim()}`);
 }
+
+/** How long to wait for what a program has still to say after it ended. */
+const LAST_WORDS_MS = 500;
 
 function runProgram(program: string, args: readonly string[], signal: AbortSignal): ReturnType<HookRunner> {
   return new Promise((resolve, reject) => {
@@ -161,9 +169,12 @@ function runProgram(program: string, args: readonly string[], signal: AbortSigna
       if (stderr.length < 4096) stderr += new TextDecoder().decode(chunk);
     });
     child.on("error", reject);
-    child.on("close", (code: number | null, killedBy: string | null) => {
-      if (code === null) reject(new Error(`it was stopped by ${killedBy}`));
-      else resolve({ code, stderr });
+    child.on("exit", async (code: number | null, killedBy: string | null) => {
+      if (code === null) return reject(new Error(`it was stopped by ${killedBy}`));
+      // What it left running may keep its standard error open.
+      await Promise.race([once(child, "close"), pause(LAST_WORDS_MS, undefined, { ref: false })]);
+      child.stderr.destroy();
+      resolve({ code, stderr });
     });
   });
 }

@@ -2,8 +2,6 @@
  * Against real pebble: account, order, challenge, certificate, renewal information, and the ways it goes wrong.
  */
 import { equal, match, notEqual, ok, rejects } from "node:assert/strict";
-import { chmod, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { AcmeClient, certificateId, dnsHookSolver, httpSolver, obtainCertificate } from "@helyos/acme";
 import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
 import { freePort } from "../../support/free_port.ts";
@@ -102,22 +100,6 @@ Deno.test({
     const { chainPem } = await bench.obtain({ names, solvers: [bench.solver, dnsHookSolver({ program })] });
     equal(parseCertificates(chainPem)[0]!.names[0]!.value, "*.example.com");
   },
-});
-
-Deno.test("dnsHookSolver() tells what a failing program said", async () => {
-  await using folder = await temporaryFolder();
-  const program = join(folder.path, "hook");
-  await writeFile(program, "#!/bin/sh\necho zone is locked >&2\nexit 3\n");
-  await chmod(program, 0o700);
-  const answer = {
-    name: "a.example",
-    token: "t",
-    keyAuthorization: "k",
-    recordName: "_acme-challenge.a.example",
-    recordValue: "v",
-  };
-  await rejects(dnsHookSolver({ program }).present(answer, AbortSignal.timeout(10_000)), /code 3: zone is locked/);
-  await rejects(dnsHookSolver({ program: join(folder.path, "none") }).cleanUp(answer), /could not be run/);
 });
 
 Deno.test({
