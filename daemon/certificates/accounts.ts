@@ -124,9 +124,14 @@ export class Accounts implements AsyncDisposable {
       ...(account.url === undefined ? {} : { accountUrl: account.url }),
     });
     this.#open.add(client);
-    if (account.url !== undefined) return client;
+    const email = this.#deps.email();
+    if (account.url !== undefined) {
+      if (email !== undefined && email !== account.email && await tellContact(client, email)) {
+        await store.commit([{ put: name, value: { ...account, email } }], [lock.guard, guard]);
+      }
+      return client;
+    }
     try {
-      const email = this.#deps.email();
       const { meta } = await client.directory();
       const bound = meta?.externalAccountRequired && settings.externalAccount;
       if (meta?.externalAccountRequired && !bound) {
@@ -136,7 +141,8 @@ export class Accounts implements AsyncDisposable {
         ...(email === undefined ? {} : { emails: [email] }),
         ...(bound ? { externalAccount: bound } : {}),
       });
-      await store.commit([{ put: name, value: { ...account, url } }], [lock.guard, guard]);
+      const told = email === undefined ? {} : { email };
+      await store.commit([{ put: name, value: { ...account, url, ...told } }], [lock.guard, guard]);
       return client;
     } catch (error) {
       await this.#close(client);
@@ -164,5 +170,15 @@ export class Accounts implements AsyncDisposable {
       throw new Error(`the account of ${directory} was made twice at once`);
     }
     return { key, account, guard: entry };
+  }
+}
+
+/** Certificates do not depend on it: a CA that refuses is told again by the next start. */
+async function tellContact(client: AcmeClient, email: string): Promise<boolean> {
+  try {
+    await client.changeContact([email], { signal: AbortSignal.timeout(VISIT_MS) });
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -93,6 +93,8 @@ export interface StoredAccount {
   readonly sealedKey: string;
   /** Its address; absent before it is made, or when the CA has forgotten it. */
   readonly url?: string;
+  /** The contact the CA was told. */
+  readonly email?: string;
 }
 
 /** What the proxy was seen to serve for a certificate. */

@@ -265,6 +265,42 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the account's contact follows --acme-email, and a CA that will not hear of it gives certificates all the same",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using faults = await startFaults(pebble);
+    await using store = await openSqliteStore(":memory:");
+    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
+    const settings = { directory: faults.directoryUrl, ca: faults.ca };
+    const contacts = () => faults.seen.flatMap(({ payload }) => payload.contact as string[] ?? []);
+    const order = async (domain: string, acmeEmail: string) => {
+      await using bench = await startBench({ pebble, store, sealer, settings, config: { acmeEmail } });
+      await add(bench, domain);
+      await bench.edge.keeper.settled();
+      equal((await one(bench, domain)).failures, 0, bench.log.join("\n"));
+    };
+    const [old, late] = ["mailto:old@example.com", "mailto:new@example.com"];
+    await order("a.example.com", "old@example.com");
+    await order("b.example.com", "old@example.com");
+    deepEqual([...new Set(contacts())], [old]);
+    const told = contacts().length;
+    let refusals = 0;
+    faults.before = ({ payload }) =>
+      payload.contact !== undefined && refusals++ === 0
+        ? { status: 400, body: { type: "urn:ietf:params:acme:error:invalidContact", detail: "no" } }
+        : undefined;
+    await order("c.example.com", "new@example.com");
+    await order("d.example.com", "new@example.com");
+    deepEqual(contacts().slice(told).filter((contact) => contact !== late), []);
+    const known = contacts().length;
+    ok(known >= told + 2, "refused at first, told at the next start");
+    await order("e.example.com", "new@example.com");
+    equal(contacts().length, known, "told once");
+  },
+});
+
+Deno.test({
   name: "a disk that is full when the certificate is to be saved loses nothing: the same one is fetched again",
   ignore,
   async fn() {
