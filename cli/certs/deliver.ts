@@ -82,16 +82,15 @@ export async function issueAndReport(
   const signer = await unlockCa(surroundings, home, { passphraseFile: options["passphrase-file"] });
   if (run.orders.length > 0) refuseExpired(signer.ca, io.now());
   const orders = run.orders.map((order): Order => ({ ...order, names: () => order.names(signer.ca) }));
-  const progress = progressOf(surroundings, { total: orders.length, tellsFailures: run.single !== true });
   for (const { service, reason } of skipped) sayWarning(surroundings, `${service} skipped: ${reason}`);
+  const progress = progressOf(surroundings, { total: orders.length, tellsFailures: run.single !== true });
   const deliveries = await withStore(home, () =>
     issueAll(signer, orders, {
       lifetimeSeconds: options.lifetime ?? DEFAULT_LIFETIME_SECONDS,
       algorithm: options.algorithm ?? "ec-p256",
       now: () => io.now(),
       onDelivery: (delivery) => progress.step(delivery),
-    }));
-  progress.end();
+    })).finally(() => progress.end());
   const failed = deliveries.filter((delivery) => !delivery.ok);
   if (run.single && failed[0] !== undefined) throw failureOf(failed[0]);
   const [only] = deliveries;
@@ -180,6 +179,7 @@ export function progressOf(
   const counts = !globals.json && io.stderr.isTerminal && total > 1;
   const clear = counts ? "\r\x1b[K" : "";
   let done = 0;
+  if (counts) io.stderr.write(`0/${total}`);
   return {
     step(delivery) {
       done++;

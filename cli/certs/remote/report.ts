@@ -245,6 +245,7 @@ function teller(
   const [out, err] = [outputStyle(surroundings), styleOf(io.stderr, io)];
   const counts = !globals.json && io.stderr.isTerminal && total > 1;
   let count = 0;
+  if (counts) io.stderr.write(`0/${total}`); // A machine that is away takes its time.
   return {
     step(result) {
       count++;
