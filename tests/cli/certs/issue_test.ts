@@ -138,6 +138,15 @@ Deno.test({
   },
 });
 
+Deno.test("certs generate writes names small, and each once", async () => {
+  const registry = "services: {api: {hostname: API.Lan, aliases: [api.lan, Api.Internal, b.LAN]}}\n";
+  await using bench = await workbench({ registry });
+  await bench.ok("generate api");
+  const { subject, names } = await read(bench.home.pair("api", "client").cert);
+  equal(subject.commonName, "api.lan");
+  deepEqual(names.map(({ value }) => value), ["api.lan", "api.internal", "b.lan"]);
+});
+
 Deno.test("certs generate takes services whose names no host could have", async () => {
   const registry =
     "services:\n  my_Service: {}\n  '7': {hostname: Seven.LAN, aliases: [10.1.2.3, seven.lan, bücher.lan]}\n";
