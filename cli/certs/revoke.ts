@@ -18,6 +18,8 @@ export const REASONS = [
   "keyCompromise",
   "superseded",
   "cessationOfOperation",
+  "affiliationChanged",
+  "privilegeWithdrawn",
 ] as const satisfies readonly RevocationReason[];
 
 /** What to revoke. */

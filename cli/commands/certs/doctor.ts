@@ -1,7 +1,7 @@
 import { fileInfo } from "../../certs/files.ts";
 import { pkiHome, registryPath } from "../../certs/home.ts";
 import { openRegistry } from "../../certs/registry.ts";
-import { examine } from "../../certs/remote/doctor.ts";
+import { examine, type Finding } from "../../certs/remote/doctor.ts";
 import { machinesOf, SSH_OPTIONS } from "../../certs/remote/machines.ts";
 import { settleIfNeeded } from "../../certs/store.ts";
 import { command } from "../../command.ts";
@@ -27,12 +27,19 @@ certs.probe whether it is served. Changes nothing. Exits with 1 when something i
     const home = pkiHome(io);
     const path = registryPath(io);
     if (await fileInfo(home.folder) !== undefined) await settleIfNeeded(home);
-    const registry = await fileInfo(path) === undefined ? undefined : await openRegistry(path);
-    if (registry === undefined) {
+    const broken: Finding[] = [];
+    const registry = await fileInfo(path) === undefined ? undefined : await openRegistry(path).catch((error) => {
+      if (!(error instanceof CliError)) throw error;
+      const { message, hint } = error;
+      broken.push({ level: "error", check: "registry", subject: path, message, ...(hint ? { hint } : {}) });
+      return undefined;
+    });
+    if (registry === undefined && broken.length === 0) {
       sayWarning({ globals, io }, `there is no registry at ${path}: only the CA's own files are looked at`);
     }
     const machines = registry === undefined || options.offline ? undefined : machinesOf(registry, { options, io });
-    const { findings, looked } = await examine({ home, registry, machines, now: io.now() });
+    const { findings: found, looked } = await examine({ home, registry, machines, now: io.now() });
+    const findings = [...broken, ...found];
     const errors = findings.filter(({ level }) => level === "error").length;
     if (globals.json) {
       sayJson({ globals, io }, findings);

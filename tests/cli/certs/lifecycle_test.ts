@@ -173,6 +173,9 @@ Deno.test("certs doctor names what is wrong with lists and records once, and sti
   await rm(bench.home.ledger);
   deepEqual(await found(), [`warning ca ${bench.home.ledger}`, "error pair web client"]);
   match((await bench.certs("doctor --offline")).stderr, /1 thing is wrong, 1 more may be/);
+  await writeFile(bench.registry, "services: [\n");
+  deepEqual((await found())[0], `error registry ${bench.registry}`);
+  equal((await found()).length, 3);
   match((await bench.certs("doctor --offline", inDays(-1))).stdout, /valid from .* only\n {2}hint: Is the clock/);
 });
 
