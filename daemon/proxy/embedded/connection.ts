@@ -46,6 +46,8 @@ const HALF_CLOSED_MS = 30_000;
 /** A visitor's connection. */
 export class VisitorConnection implements VisitorSide {
   readonly visitor: Visitor;
+  /** Since when it owes a request; undefined while one is being answered. */
+  waitingSince: number | undefined = performance.now();
   readonly #socket: Socket;
   readonly #serving: Serving;
   readonly #serverName: string;
@@ -232,6 +234,7 @@ export class VisitorConnection implements VisitorSide {
 
   #forward(request: RequestHead, site: ServedSite): void {
     this.#deadline = Infinity;
+    this.waitingSince = undefined;
     this.#exchange = new Exchange(this, request, { site, limits: this.#serving.limits });
     this.#exchange.start();
   }
@@ -266,11 +269,12 @@ export class VisitorConnection implements VisitorSide {
     this.#exchange = undefined;
     this.#request = undefined;
     const { limits, isStopping } = this.#serving;
+    this.waitingSince = performance.now();
     if (close || this.#halfClosed || isStopping && this.#pending === undefined) {
       this.#finish(isWhole ? limits.bodyMs : limits.lingerMs);
       return;
     }
-    this.#deadline = performance.now() + limits.keepAliveMs;
+    this.#deadline = this.waitingSince + limits.keepAliveMs;
     this.#socket.resume();
     if (this.#pending !== undefined && !this.#reading) this.#read();
   }

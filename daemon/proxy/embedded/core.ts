@@ -27,8 +27,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
   readonly #http: Port;
   readonly #https: Port;
   readonly #ticker: ReturnType<typeof setInterval>;
-  /** Sockets whose handshake is not over. */
-  readonly #handshakes = new Set<Socket>();
+  /** Sockets whose handshake is not over, and since when. */
+  readonly #handshakes = new Map<Socket, number>();
   #challenges: { key: string; site: ServedSite; pool: UpstreamPool } | undefined;
   #emptied: (() => void) | undefined;
   isStopping = false;
@@ -112,7 +112,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
 
   #plainServer(): Server {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.#welcome(socket, { secure: false, serverName: "" });
+      if (this.#hasRoom()) this.#welcome(socket, { secure: false, serverName: "" });
+      else socket.destroy();
     });
     return server;
   }
@@ -138,8 +139,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
       this.#welcome(socket, { secure: true, serverName: typeof name === "string" ? nameOf(name) : "" });
     });
     server.on("connection", (socket: Socket) => {
-      if (this.#handshakes.size + this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
-      this.#handshakes.add(socket);
+      if (!this.#hasRoom()) return void socket.destroy();
+      this.#handshakes.set(socket, performance.now());
       socket.on("close", () => this.#handshakes.delete(socket));
     });
     // Among these: a handshake that took too long, which is not closed otherwise
@@ -152,8 +153,23 @@ export class ProxyCore implements Serving, AsyncDisposable {
     return site === undefined || site.tls === "none" ? undefined : this.#certificates.context(site.tls.certificateId);
   }
 
+  /** Whether one more visitor can be; if need be, whoever has owed a request or a handshake for longest leaves. */
+  #hasRoom(): boolean {
+    if (this.#handshakes.size + this.#connections.size < this.limits.maxConnections) return true;
+    const [shaking, begun = Infinity] = this.#handshakes.entries().next().value ?? [];
+    for (const connection of this.#connections) {
+      const { waitingSince } = connection;
+      if (waitingSince === undefined) continue;
+      if (waitingSince > begun) break;
+      connection.abort();
+      return this.#connections.delete(connection);
+    }
+    shaking?.destroy();
+    return shaking !== undefined && this.#handshakes.delete(shaking);
+  }
+
   #welcome(socket: Socket, arrival: Arrival): void {
-    if (this.isStopping || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+    if (this.isStopping) return void socket.destroy();
     socket.setNoDelay(true);
     this.#connections.add(new VisitorConnection(socket, this, arrival));
   }
@@ -186,7 +202,7 @@ export class ProxyCore implements Serving, AsyncDisposable {
     }
     clearInterval(this.#ticker);
     for (const connection of this.#connections) connection.abort();
-    for (const socket of this.#handshakes) socket.destroy();
+    for (const socket of this.#handshakes.keys()) socket.destroy();
     this.#sites.close();
     this.#challenges?.pool.close();
   }

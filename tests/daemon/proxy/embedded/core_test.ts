@@ -96,35 +96,63 @@ Deno.test("ProxyCore listens on IPv6, and forwards to IPv6", async () => {
   await new Promise((resolve) => upstream.close(resolve));
 });
 
-Deno.test("ProxyCore turns visitors away beyond its bound", async () => {
-  await using proxy = await startCore([site("a", [])], { limits: { maxConnections: 2 } });
+Deno.test("ProxyCore turns visitors away beyond its bound when all others are being answered", async () => {
+  await using upstream = await startUpstream(() => "");
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { maxConnections: 2, graceMs: 50 } });
   using first = await call(proxy.http);
   using second = await call(proxy.http);
   first.send(KEEP);
   second.send(KEEP);
-  await Promise.all([first.until(/ 503 /), second.until(/ 503 /)]);
+  while (upstream.heads.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   using third = await call(proxy.http);
   equal(await third.ended(), "");
+  truthy(!first.socket.readableEnded && !second.socket.readableEnded);
 });
 
-Deno.test("ProxyCore counts handshakes that fail, hang or succeed, and forgets them", async () => {
-  await using upstream = await startUpstream(() => ok("hello"));
+Deno.test("ProxyCore makes room for who speaks: whoever says nothing leaves, the first come first", async () => {
+  await using upstream = await startUpstream((head) => head.includes("/busy") ? "" : ok("hello"));
   const a = await certificate("a", ["a"]);
   await using proxy = await startCore([site("a", [upstream.address], { tls: { certificateId: "a" } })], {
     certificates: [a],
-    limits: { maxConnections: 2, handshakeMs: 1_000 },
+    limits: { maxConnections: 3, graceMs: 50 },
+  });
+  for (const [port, options] of [[proxy.http, {}], [proxy.https, { serverName: "a" }]] as const) {
+    using busy = await call(port, options);
+    busy.send(KEEP.replace("/", "/busy"));
+    const { length } = upstream.heads;
+    while (upstream.heads.length === length) await new Promise((resolve) => setTimeout(resolve, 5));
+    using silent = await call(port);
+    using idle = await call(port, options);
+    idle.send(KEEP);
+    await idle.until(/hello$/);
+    match(await say(port, GET, options), /hello$/);
+    equal(await silent.ended(), "");
+    for (let turn = 0; turn < 4; turn++) match(await say(port, GET, options), /hello$/);
+    truthy(!busy.socket.readableEnded);
+  }
+});
+
+Deno.test("ProxyCore counts handshakes that fail, hang or succeed, and forgets them", async () => {
+  await using upstream = await startUpstream((head) => head.includes("/busy") ? "" : ok("hello"));
+  const a = await certificate("a", ["a"]);
+  await using proxy = await startCore([site("a", [upstream.address], { tls: { certificateId: "a" } })], {
+    certificates: [a],
+    limits: { maxConnections: 2, handshakeMs: 1_000, graceMs: 50 },
   });
   for (let turn = 0; turn < 4; turn++) {
     await rejects(call(proxy.https, { serverName: "unknown" }));
     await say(proxy.https, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); // no TLS at all
     match(await say(proxy.https, GET, { serverName: "a" }), /hello$/);
   }
-  using first = await call(proxy.https);
-  using second = await call(proxy.https);
+  using hanging = await call(proxy.https);
+  equal(await hanging.ended(), "");
+  const busy = [await call(proxy.https, { serverName: "a" }), await call(proxy.https, { serverName: "a" })] as const;
+  for (const caller of busy) caller.send(KEEP.replace("/", "/busy"));
+  while (upstream.heads.filter((head) => head.includes("/busy")).length < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   await rejects(call(proxy.https, { serverName: "a" }));
-  equal(await first.ended(), "");
-  equal(await second.ended(), "");
-  match(await say(proxy.https, GET, { serverName: "a" }), /hello$/);
+  for (const caller of busy) caller[Symbol.dispose]();
 });
 
 Deno.test("ProxyCore answers an HTTP/1.0 visitor without chunks", async () => {
