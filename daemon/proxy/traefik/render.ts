@@ -150,7 +150,9 @@ export function dynamicFile({ sites, https, challenges }: Plan, { router, secret
         routers,
         services,
         middlewares,
-        serversTransports: { helyos: { forwardingTimeouts: { dialTimeout: "5s", responseHeaderTimeout: "60s" } } },
+        serversTransports: {
+          helyos: { maxIdleConnsPerHost: 200, forwardingTimeouts: { dialTimeout: "5s", responseHeaderTimeout: "60s" } },
+        },
       },
       tls: {
         // Without this, names nobody asked for get Traefik's own certificate

@@ -70,7 +70,9 @@ Deno.test("dynamicFile() writes what Traefik is to serve", () => {
         "helyos-a-b.io-3": { loadBalancer: { serversTransport, servers: [] } },
         "helyos-a.b.io-4": { loadBalancer: { serversTransport, servers: [{ url: "http://app.internal:80" }] } },
       },
-      serversTransports: { helyos: { forwardingTimeouts: { dialTimeout: "5s", responseHeaderTimeout: "60s" } } },
+      serversTransports: {
+        helyos: { maxIdleConnsPerHost: 200, forwardingTimeouts: { dialTimeout: "5s", responseHeaderTimeout: "60s" } },
+      },
       middlewares: {
         "helyos-visitor": { headers: { customRequestHeaders: claims } },
         "helyos-no-upgrade": { headers: { customRequestHeaders: { Upgrade: "" } } },
