@@ -2,7 +2,7 @@
  * Story: the same routes and certificates through Traefik, Caddy and nginx, each the real program, started by the daemon with exactly its
  * permissions.
  */
-import { equal, match } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
@@ -193,4 +193,55 @@ Deno.test("a proxy whose program is not there is replaced by the embedded one, a
   });
   await daemon.waitForLog(/the embedded proxy serves instead of caddy: .*\/nonexistent\/caddy/);
   equal(await daemon.stop(), 0);
+});
+
+Deno.test("the proxy's configuration is read and changed over the wire, and routes are served by whatever was chosen", async () => {
+  await using home = await temporaryFolder();
+  await using upstream = await startUpstream();
+  const http = await freePort();
+  const listen = ["--tls", "off", "--http-listen", `127.0.0.1:${http}`, "--https-listen", "127.0.0.1:0"];
+  const ask = async (daemon: RunningDaemon, body?: unknown, token = daemon.token ?? first.token ?? "") => {
+    const response = await fetch(`${daemon.url}/api/v1/cluster/config/proxy`, {
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+    });
+    const { state, ...rest } = await response.json();
+    return { status: response.status, state, rest };
+  };
+  const first = await startDaemon({ home: home.path, flags: listen });
+  {
+    await using daemon = first;
+    deepEqual(await ask(daemon), {
+      status: 200,
+      state: "no routes, nothing bound",
+      rest: { backend: "traefik", acme_email: null },
+    });
+    equal((await ask(daemon, undefined, "nobody")).status, 401);
+    equal((await ask(daemon, { backend: "embedded" }, "nobody")).status, 401);
+    const { rest: unknown, status } = await ask(daemon, { backend: "haproxy" });
+    equal(status, 422);
+    match(unknown.error, /backend.*traefik.*caddy.*nginx.*embedded/);
+    match((await ask(daemon, { acme_email: "no address" })).rest.error, /not an e-mail address/);
+    const chosen = { backend: "embedded", acme_email: "ops@example.com" };
+    deepEqual((await ask(daemon, chosen)).rest, { ...chosen, status: "updated" });
+    deepEqual((await ask(daemon, {})).rest, { ...chosen, status: "updated" });
+    const added = await helyos(
+      ["route", "add", "a.test", "-p", "shop", "--deployment", "api", "--upstream", upstream.address],
+      { home: home.path },
+    );
+    equal(added.code, 0, added.stderr);
+    await daemon.waitForLog(/proxy embedded: serving on/);
+    deepEqual(await ask(daemon), { status: 200, state: `serving on 127.0.0.1:${http}`, rest: chosen });
+    const seen = await run("curl", ["-sS", "--connect-to", `a.test:80:127.0.0.1:${http}`, "http://a.test/"], {
+      home: home.path,
+    });
+    equal(seen.stdout, "a.test http");
+    equal(await daemon.stop(), 0);
+  }
+  // What was chosen is remembered; what the command line says cannot be changed over the wire
+  await using second = await startDaemon({ home: home.path, flags: [...listen, "--proxy-backend", "embedded"] });
+  await second.waitForLog(/proxy embedded: serving on/);
+  equal((await ask(second)).rest.acme_email, "ops@example.com");
+  const { status, rest } = await ask(second, { backend: "nginx" });
+  deepEqual([status, rest.error], [409, "helyosd was started with --proxy-backend embedded; change it there"]);
 });
