@@ -120,9 +120,12 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
   let wanted = choice.backend;
   choice.onChange(() => {
     // Compared with what was wanted, not with what serves: the embedded proxy does when another one's program is not there
-    if (choice.backend !== wanted) {
-      wanted = choice.backend;
-      deps.openBackend(wanted, true).then((backend) => proxy.switchTo(backend))
+    const chosen = choice.backend;
+    if (chosen !== wanted) {
+      wanted = chosen;
+      // One that took long to open may not be wanted any more
+      deps.openBackend(chosen, true)
+        .then((backend) => chosen === wanted ? proxy.switchTo(backend) : backend[Symbol.asyncDispose]())
         .catch((error) => log.error("cannot switch to another proxy", { cause: String(error) }));
     }
     void keeper.tick();

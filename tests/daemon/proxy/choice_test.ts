@@ -63,6 +63,23 @@ Deno.test("switching the proxy keeps routes, and a contact given later turns ACM
   deepEqual((await listRoutes(bench.deps)).map(({ domain }) => domain), ["a.example", "b.example"]);
 });
 
+Deno.test("the proxy chosen last serves, however long one chosen before takes to open", async () => {
+  const slow = Promise.withResolvers<TestProxy>();
+  const [first, caddy, nginx] = [new TestProxy(), new TestProxy(), new TestProxy()];
+  let isClosed = false;
+  caddy[Symbol.asyncDispose] = () => Promise.resolve(void (isClosed = true));
+  await using bench = await startBench({
+    openBackend: (name) => name === "caddy" ? slow.promise : Promise.resolve(name === "nginx" ? nginx : first),
+  });
+  await createRoute(bench.deps, { domain: "a.example", project: "p", deployment: "d" }, BY);
+  await bench.edge.choice.change({ backend: "caddy" }, BY);
+  await bench.edge.choice.change({ backend: "nginx" }, BY);
+  await until(() => nginx.applied.length > 0, "the proxy chosen last");
+  slow.resolve(caddy);
+  await until(() => isClosed, "the end of the other one");
+  deepEqual(caddy.applied, []);
+});
+
 Deno.test("a proxy that cannot bind fails its routes with the reason, and nothing else", async () => {
   const proxy = Object.assign(new TestProxy(), { broken: "cannot listen on 0.0.0.0:80: the address is in use" });
   await using bench = await startBench({ proxy });
