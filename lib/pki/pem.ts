@@ -1,5 +1,5 @@
 /**
- * PEM as RFC 7468 has it: the strict form is written, and what is read may differ from it in line length alone.
+ * PEM as RFC 7468 has it: the strict form is written, and what is read may differ from it in line length and white space alone.
  *
  * @module
  */
@@ -46,8 +46,8 @@ export function pemEncode(label: string, der: Uint8Array): string {
 /**
  * Reads every block of a PEM text.
  *
- * Lines outside blocks are explanatory text and are skipped (RFC 7468 §2). Inside a block nothing but canonical base64
- * is accepted: no headers, no blank lines, no white space, no missing padding.
+ * Lines outside blocks are explanatory text and are skipped, and inside one white space around lines and blank lines are
+ * ignored, as editors and clipboards leave them (RFC 7468 §2). Otherwise nothing but canonical base64 is accepted there: no headers, no missing padding.
  *
  * @example A bundle
  * ```ts
@@ -78,8 +78,9 @@ export function pemDecode(text: string, label?: string): PemBlock[] {
       open = undefined;
     } else {
       if (line.includes(":")) refuse(`the ${open} block has headers (RFC 7468 §2 allows none)`);
-      if (!/^[A-Za-z0-9+/]+={0,2}$/.test(line)) refuse(`the ${open} block holds ${shown(line)}, which is not base64`);
-      base64 += line;
+      const digits = line.replace(/^[ \t]+|[ \t]+$/g, "");
+      if (!/^[A-Za-z0-9+/]*={0,2}$/.test(digits)) refuse(`the ${open} block holds ${shown(line)}, which is not base64`);
+      base64 += digits;
     }
   }
   if (open !== undefined) refuse(`the ${open} block does not end`);

@@ -15,9 +15,10 @@ const BAD: Readonly<Record<string, string>> = {
   "four dashes": "-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n",
   "empty block": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
   "headers": block("Proc-Type: 4,ENCRYPTED\n\nAAAA"),
-  "a blank line": block("AAAA\n\nAAAA"),
   "a space": block("AA AA"),
-  "a trailing space": block("AAAA "),
+  "white space alone": block(" \n\t\n"),
+  "a no-break space": block("AAAA\u00a0"),
+  "a form feed": block("AAAA\f"),
   "no padding": block("AA"),
   "too much padding": block("AA==="),
   "padding in the middle": block("AA==\nAAAA"),
@@ -48,6 +49,12 @@ Deno.test("pemDecode() reads a bundle with text between its blocks, in any line 
   for (const ending of ["\n", "\r\n", "\r"]) {
     const text = `# mine\n${block("AQ==")}\nsubject: x\n${block("Ag==", "X509 CRL")}`.replaceAll("\n", ending);
     deepEqual(pemDecode(text).map(({ label, der }) => [label, ...der]), [["CERTIFICATE", 1], ["X509 CRL", 2]]);
+  }
+});
+
+Deno.test("pemDecode() ignores white space around the lines of a block", () => {
+  for (const inside of ["AQID\nBAUG", " AQID \n\tBAUG\t", "AQID\n\nBAUG\n", "\n \nAQIDBAUG"]) {
+    deepEqual(pemDecode(block(inside)), [{ label: "CERTIFICATE", der: new Uint8Array([1, 2, 3, 4, 5, 6]) }]);
   }
 });
 
