@@ -47,7 +47,8 @@ export function pemEncode(label: string, der: Uint8Array): string {
  * Reads every block of a PEM text.
  *
  * Lines outside blocks are explanatory text and are skipped, and inside one white space around lines and blank lines are
- * ignored, as editors and clipboards leave them (RFC 7468 §2). Otherwise nothing but canonical base64 is accepted there: no headers, no missing padding.
+ * ignored, as editors and clipboards leave them (RFC 7468 §2). Otherwise nothing but canonical base64 is accepted there:
+ * no headers, no missing padding.
  *
  * @example A bundle
  * ```ts
@@ -78,7 +79,7 @@ export function pemDecode(text: string, label?: string): PemBlock[] {
       open = undefined;
     } else {
       if (line.includes(":")) refuse(`the ${open} block has headers (RFC 7468 §2 allows none)`);
-      const digits = line.replace(/^[ \t]+|[ \t]+$/g, "");
+      const digits = line.trim();
       if (!/^[A-Za-z0-9+/]*={0,2}$/.test(digits)) refuse(`the ${open} block holds ${shown(line)}, which is not base64`);
       base64 += digits;
     }
