@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { Named } from "./complete_names.ts";
 import type { Io } from "./io.ts";
 
-/** What the shell may offer when completing a value. */
-export type Completion = "file" | "directory" | "context" | "none";
+/** What the shell may offer when completing a value; the daemon is asked for what projects and the like are called. */
+export type Completion = "file" | "directory" | "context" | "none" | Named;
 
 /** Turns what was typed into a value; throws a `TypeError` or `RangeError` whose message says what is wrong with it. */
 export type ValueReader<T> = (text: string) => T;

@@ -8,9 +8,11 @@ import {
   type CommandTable,
   type Completion,
   GLOBAL_OPTIONS,
+  type Globals,
   type Option,
   type Options,
   type Positional,
+  type Surroundings,
 } from "./command.ts";
 import { openContexts } from "./contexts.ts";
 import type { Io } from "./io.ts";
@@ -49,13 +51,14 @@ async function offer(
   words: readonly string[],
   deps: { io: Io; commands: CommandTable },
 ): Promise<readonly Candidate[] | "files"> {
-  const { table, command, positionals, pending, open } = await follow(words, deps.commands);
+  const { table, command, positionals, pending, open, given } = await follow(words, deps.commands);
   const options: Options = { ...GLOBAL_OPTIONS, ...command?.options };
-  if (pending) return await values(pending, deps.io);
+  const values = (of: Option | Positional) => valuesOf(of, { io: deps.io, globals: globalsOf(given) });
+  if (pending) return await values(pending);
   const attached = open ? /^--([^=]+)=/.exec(partial) : null;
   if (attached) {
     const option = options[attached[1] ?? ""];
-    const found = option?.value === undefined ? [] : await values(option, deps.io);
+    const found = option?.value === undefined ? [] : await values(option);
     if (found === "files") return "files";
     return found.map(({ value, summary }) => ({ value: attached[0] + value, ...(summary ? { summary } : {}) }));
   }
@@ -69,7 +72,7 @@ async function offer(
   const declared = Object.values(command?.positionals ?? {});
   const positional = declared[positionals] ?? (declared.at(-1)?.many ? declared.at(-1) : undefined);
   if (partial === "-" && open) return optionCandidates(options);
-  return positional ? await values(positional, deps.io) : [];
+  return positional ? await values(positional) : [];
 }
 
 interface Followed {
@@ -83,6 +86,8 @@ interface Followed {
   readonly pending: Option | undefined;
   /** Options may still come. */
   readonly open: boolean;
+  /** Values of options that are there already, by long spelling. */
+  readonly given: ReadonlyMap<string, string>;
 }
 
 /** Walks the words as the parser would, forgiving what it would refuse. */
@@ -90,13 +95,19 @@ async function follow(words: readonly string[], commands: CommandTable): Promise
   let table: CommandTable | undefined = commands;
   let command: Command | undefined;
   let positionals = 0;
-  let pending: Option | undefined;
+  let pending: string | undefined;
   let open = true;
+  const given = new Map<string, string>();
+  const options = (): Options => ({ ...GLOBAL_OPTIONS, ...command?.options });
   for (const word of words) {
-    if (pending) pending = undefined;
-    else if (open && word === "--") open = false;
+    if (pending !== undefined) {
+      given.set(pending, word);
+      pending = undefined;
+    } else if (open && word === "--") open = false;
     else if (open && word.startsWith("-") && word !== "-") {
-      pending = wantsValue(word, { ...GLOBAL_OPTIONS, ...command?.options });
+      const [, name, value] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
+      if (name !== undefined) given.set(name, value!);
+      else pending = wantsValue(word, options());
     } else if (!table) positionals++;
     else if (word !== "help") {
       const node: CommandTable[string] | undefined = table[word] ??
@@ -105,26 +116,45 @@ async function follow(words: readonly string[], commands: CommandTable): Promise
       if (node && "load" in node) command = (await node.load()).default;
     }
   }
-  return { ...(table ? { table } : {}), ...(command ? { command } : {}), positionals, pending, open };
+  const wanted = pending === undefined ? undefined : options()[pending];
+  return { ...(table ? { table } : {}), ...(command ? { command } : {}), positionals, pending: wanted, open, given };
 }
 
-function wantsValue(word: string, options: Options): Option | undefined {
-  const option = word.startsWith("--")
-    ? options[word.slice(2)]
-    : Object.values(options).find(({ short }) => word === `-${short}`);
-  return option?.value === undefined ? undefined : option;
+/** The long spelling of an option whose value is the next word. */
+function wantsValue(word: string, options: Options): string | undefined {
+  const name = word.startsWith("--")
+    ? word.slice(2)
+    : Object.keys(options).find((name) => word === `-${options[name]!.short}`);
+  return name !== undefined && options[name]?.value !== undefined ? name : undefined;
+}
+
+/** What of the line says which daemon. */
+function globalsOf(given: ReadonlyMap<string, string>): Globals {
+  const value = (name: string) => given.get(name);
+  return {
+    server: value("server"),
+    token: value("token"),
+    context: value("context"),
+    proxy: value("proxy"),
+    json: true, // nobody reads warnings here
+    help: false,
+    version: false,
+  };
 }
 
 function optionCandidates(options: Options): Candidate[] {
   return Object.entries(options).map(([name, { summary }]) => ({ value: `--${name}`, summary }));
 }
 
-async function values(of: Option | Positional, io: Io): Promise<readonly Candidate[] | "files"> {
+async function valuesOf(of: Option | Positional, surroundings: Surroundings): Promise<readonly Candidate[] | "files"> {
   if (of.choices) return of.choices.map((value) => ({ value }));
   const kind: Completion = of.complete ?? "none";
   if (kind === "context") {
-    const contexts = await openContexts(io).read();
+    const contexts = await openContexts(surroundings.io).read();
     return contexts.list().map(({ name, server }) => ({ value: name, ...(server ? { summary: server } : {}) }));
   }
-  return kind === "none" ? [] : "files";
+  if (kind === "none") return [];
+  if (kind === "file" || kind === "directory") return "files";
+  const { namesOf } = await import("./complete_names.ts");
+  return (await namesOf(kind, surroundings)).map((value) => ({ value }));
 }

@@ -18,6 +18,7 @@ export const PROJECT_FILTER = {
     summary: "Only this project (default: the context's project)",
     short: "p",
     value: "PROJECT",
+    complete: "project",
     read(text) {
       if (text === "") throw new RangeError("a project's name is not empty; for every project use --all-projects");
       return text;

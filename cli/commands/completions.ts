@@ -9,7 +9,9 @@ Load it at every start of the shell:
   zsh         echo 'eval "$(helyos completions zsh)"' >> ~/.zshrc      (after compinit)
   fish        helyos completions fish > ~/.config/fish/completions/helyos.fish
   powershell  helyos completions powershell | Out-String | Invoke-Expression
-  elvish      eval (helyos completions elvish | slurp)`,
+  elvish      eval (helyos completions elvish | slurp)
+
+Contexts are offered by name, and so are projects, tokens, routes and certificates, for which the daemon is asked.`,
   positionals: {
     SHELL: { summary: "The shell", choices: ["bash", "elvish", "fish", "powershell", "zsh"] },
   },

@@ -4,6 +4,7 @@ import { complete } from "../../cli/complete.ts";
 import { SCRIPTS } from "../../cli/completion_scripts.ts";
 import type { Io } from "../../cli/io.ts";
 import { temporaryFolder } from "../support/process.ts";
+import { startFakeDaemon } from "./terminal.ts";
 
 async function offers(partial: string, words: string, config = ""): Promise<string[]> {
   await using home = await temporaryFolder();
@@ -35,6 +36,27 @@ Deno.test("complete() offers options, their values, files and contexts", async (
   deepEqual(await offers("p", "--context", config), ["prod"]);
   deepEqual(await offers("--context=p", "status", config), ["--context=prod"]);
   deepEqual(await offers("--", "context use --"), []);
+});
+
+Deno.test("complete() offers what the daemon has, and nothing when it is not there or refuses", async () => {
+  await using daemon = startFakeDaemon({
+    "GET /api/v1/projects": [{ name: "shop" }, { name: "lab" }],
+    "GET /api/v1/tokens": [{ name: "ci", revoked_at: null }, { name: "ci" }, { name: "old", revoked_at: "2026-06-01" }],
+    "GET /api/v1/routes": () => Response.json({ error: "no" }, { status: 401 }),
+    "GET /api/v1/certs": [{ domain: "a.example" }],
+  });
+  const to = `--server ${daemon.server}`;
+  deepEqual(await offers("", `project delete ${to}`), ["shop", "lab"]);
+  deepEqual(await offers("l", `--server=${daemon.server} pods -p`), ["lab"]);
+  deepEqual(await offers("--project=s", `${to} pods`), ["--project=shop"]);
+  deepEqual(await offers("", `${to} auth token revoke`), ["ci"]);
+  deepEqual(await offers("", `${to} cert rm`), ["a.example"]);
+  deepEqual(await offers("", `${to} route rm`), []);
+  deepEqual(await offers("", `${to} project create`), [], "a new name is nobody's");
+  deepEqual(await offers("", "project delete --server http://localhost:1"), []);
+  const config = `[context.lab]\nserver = "${daemon.server}"\ntoken = "lab-token"\n[context.prod]\n`;
+  deepEqual(await offers("", "--context lab project resume", config), ["shop", "lab"]);
+  equal(daemon.seen.at(-1)?.authorization, "Bearer lab-token");
 });
 
 /** Undefined when the shell is not installed. */

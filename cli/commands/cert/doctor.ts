@@ -11,7 +11,7 @@ export default command({
   details: `
 The daemon looks at the route, the certificate and what the proxy serves, DNS, port 80, CAA records, rate limits, the CA, the
 clock and the CA's last refusal. Exits with 1 when something stands in the way.`,
-  positionals: { DOMAIN: { summary: "Which domain" } },
+  positionals: { DOMAIN: { summary: "Which domain", complete: "route" } },
   async run({ args, globals, io }) {
     const { diagnoseCertificate } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

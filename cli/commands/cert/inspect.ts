@@ -6,7 +6,7 @@ import { outputStyle, sayJson } from "../../say.ts";
 
 export default command({
   summary: "Show one certificate, and with --pem its chain",
-  positionals: { DOMAIN: { summary: "Which certificate" } },
+  positionals: { DOMAIN: { summary: "Which certificate", complete: "certificate" } },
   options: { pem: { summary: "Print the chain as PEM and nothing else" } },
   async run({ args, options, globals, io }) {
     const { readCertificate } = await import("@helyos/api");

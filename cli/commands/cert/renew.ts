@@ -4,7 +4,7 @@ import { sayDone } from "../../say.ts";
 
 export default command({
   summary: "Order a new certificate now, or see whether one is due",
-  positionals: { DOMAIN: { summary: "Which certificate" } },
+  positionals: { DOMAIN: { summary: "Which certificate", complete: "certificate" } },
   options: { "dry-run": { summary: "Change nothing; say whether it is due, and why" } },
   async run({ args, options, globals, io }) {
     const { renewCertificate } = await import("@helyos/api");

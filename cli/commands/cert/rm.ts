@@ -8,7 +8,7 @@ export default command({
   summary: "Forget a certificate and its key",
   details: `
 An imported key is gone for good. A domain whose route has automatic certificates gets a new one at once.`,
-  positionals: { DOMAIN: { summary: "Which certificate" } },
+  positionals: { DOMAIN: { summary: "Which certificate", complete: "certificate" } },
   options: { yes: { summary: "Do not ask", short: "y" } },
   async run({ args, options, globals, io }) {
     if (!options.yes) {

@@ -9,7 +9,7 @@ export default command({
   summary: "Change a context's server or default project, or create a context for --server",
   details: 'A context without a pinned CA trusts what this system trusts. `--project ""` clears the project.',
   positionals: { NAME: { summary: "The context", complete: "context" } },
-  options: { project: { summary: "Default project", short: "p", value: "PROJECT" } },
+  options: { project: { summary: "Default project", short: "p", value: "PROJECT", complete: "project" } },
   async run({ args: { NAME }, options: { project }, globals, io }) {
     const server = globals.server === undefined ? undefined : serverText(parseServer(globals.server));
     if (server === undefined && project === undefined) {

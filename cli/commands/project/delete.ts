@@ -6,7 +6,7 @@ import { sayDone } from "../../say.ts";
 
 export default command({
   summary: "Delete a project that has no deployments",
-  positionals: { NAME: { summary: "Which project" } },
+  positionals: { NAME: { summary: "Which project", complete: "project" } },
   options: { yes: { summary: "Do not ask", short: "y" } },
   async run({ args, options, globals, io }) {
     if (!options.yes) {

@@ -4,7 +4,7 @@ import { sayDone } from "../../say.ts";
 
 export default command({
   summary: "Resume a suspended project",
-  positionals: { NAME: { summary: "Which project" } },
+  positionals: { NAME: { summary: "Which project", complete: "project" } },
   async run({ args, globals, io }) {
     const { resumeProject } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

@@ -4,7 +4,7 @@ import { sayDone } from "../../say.ts";
 
 export default command({
   summary: "Suspend a project: nothing of it runs until it is resumed",
-  positionals: { NAME: { summary: "Which project" } },
+  positionals: { NAME: { summary: "Which project", complete: "project" } },
   async run({ args, globals, io }) {
     const { suspendProject } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

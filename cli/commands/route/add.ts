@@ -13,7 +13,7 @@ domain's DNS must point to it. A domain with an imported certificate is served w
 anything that answers is kept, and its visitors get 503.`,
   positionals: { DOMAIN: { summary: "A host name such as api.example.com, or a wildcard such as *.example.com" } },
   options: {
-    project: { summary: "The deployment's project", short: "p", value: "PROJECT", required: true },
+    project: { summary: "The deployment's project", short: "p", value: "PROJECT", required: true, complete: "project" },
     deployment: { summary: "The deployment", value: "DEPLOYMENT", required: true },
     https: { summary: "Serve over HTTPS with an automatic certificate; the same as --tls auto" },
     tls: {

@@ -4,7 +4,7 @@ import { sayDone } from "../../say.ts";
 
 export default command({
   summary: "Stop serving a domain; its certificate stays",
-  positionals: { DOMAIN: { summary: "Which route" } },
+  positionals: { DOMAIN: { summary: "Which route", complete: "route" } },
   async run({ args, globals, io }) {
     const { deleteRoute } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

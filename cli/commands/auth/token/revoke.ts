@@ -4,7 +4,7 @@ import { sayDone } from "../../../say.ts";
 
 export default command({
   summary: "Revoke an API token; it stops working at once",
-  positionals: { NAME: { summary: "Which token" } },
+  positionals: { NAME: { summary: "Which token", complete: "token" } },
   async run({ args, globals, io }) {
     const { revokeToken } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

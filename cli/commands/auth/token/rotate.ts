@@ -16,7 +16,7 @@ export default command({
   details: `
 --overlap takes whole seconds, or a whole number with s, m, h or d behind it: 0, 3600, 2h, 1d. With 0 the old secret
 stops working at once.`,
-  positionals: { NAME: { summary: "Which token" } },
+  positionals: { NAME: { summary: "Which token", complete: "token" } },
   options: {
     overlap: { summary: "How long the old secret keeps working (default: 1h)", value: "SECS", read: readDuration },
   },
