@@ -105,6 +105,7 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
     ),
   );
   const enabled = () => choice.acmeEmail !== undefined;
+  const wildcards = () => config.acmeDnsHook !== undefined;
   const lock = deps.lockMs === undefined ? {} : { lockMs: deps.lockMs };
   const accounts = stack.use(new Accounts({ store, sealer, now, settings, email: () => choice.acmeEmail, ...lock }));
   const meter = createCertificateMeter({ ends: () => proxy.ends(), seen: (domain) => proxy.seen(domain) });
@@ -136,13 +137,14 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
     proxy,
     keeper,
     routes: {
-      acme: () => ({ enabled: enabled(), wildcards: dns.length > 0 }),
+      acme: () => ({ enabled: enabled(), wildcards: wildcards() }),
       fare: (route) => proxy.fare(route),
     },
     certificates: {
       sealer,
       settings,
       enabled,
+      wildcards,
       accounts,
       seen: (domain) => proxy.seen(domain),
       proxy: () => {

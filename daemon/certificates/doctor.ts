@@ -43,6 +43,8 @@ export interface DoctorDeps {
   readonly seen: (domain: string) => Seen;
   /** How the proxy fares. */
   readonly proxy: () => ProxySeen;
+  /** Whether wildcards can be proven. */
+  readonly wildcards: () => boolean;
   readonly surroundings: Surroundings;
 }
 
@@ -122,18 +124,15 @@ function lookAtCertificate(deps: DoctorDeps, certificate: StoredCertificate | un
   if (certificate === undefined) return { check, result: "warning", detail: "There is none yet." };
   const { domain, issuer, notAfter, source } = certificate;
   const now = deps.now();
-  if (new Date(notAfter) < now) return { check, result: "problem", detail: `It expired ${notAfter}.` };
+  const importAgain = source === "import" ? ` Nobody but you can renew it: helyos cert import ${domain} …` : "";
+  if (new Date(notAfter) < now) return { check, result: "problem", detail: `It expired ${notAfter}.${importAgain}` };
   const seen = deps.seen(domain);
   if (seen.state === "mismatch") {
     return { check, result: "problem", detail: `It is valid until ${notAfter}, but ${seen.detail}.` };
   }
   const valid = `It is valid until ${notAfter}, issued by ${issuer}`;
   if (source === "import" && isNearEnd(certificate, now)) {
-    return {
-      check,
-      result: "warning",
-      detail: `${valid}. Nobody but you can renew it: helyos cert import ${domain} …`,
-    };
+    return { check, result: "warning", detail: `${valid}.${importAgain}` };
   }
   return seen.state === "served"
     ? { check, result: "ok", detail: `${valid}; the proxy serves it.` }
@@ -149,7 +148,13 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
   const skipped: DoctorFinding = { check: "port 80", result: "skipped", detail: "The name has no address to try." };
   if (domain.startsWith("*.")) {
     return [
-      { check: "dns", result: "skipped", detail: "A wildcard is proven by a TXT record, not by its address." },
+      deps.wildcards()
+        ? { check: "dns", result: "skipped", detail: "A wildcard is proven by a TXT record, not by its address." }
+        : {
+          check: "dns",
+          result: "problem",
+          detail: "Nothing can prove a wildcard: start helyosd with --acme-dns-hook.",
+        },
       { check: "port 80", result: "skipped", detail: "A wildcard is proven by DNS alone." },
     ];
   }

@@ -31,6 +31,7 @@ interface World {
   readonly certificate?: Partial<StoredCertificate>;
   readonly seen?: Partial<Seen>;
   readonly proxy?: string;
+  readonly hook?: boolean;
   readonly plan?: Partial<Plan>;
   readonly domain?: string;
 }
@@ -74,6 +75,7 @@ async function findings(world: World): Promise<Record<string, [result: string, d
         }),
       url: () => Promise.resolve(world.account),
     },
+    wildcards: () => world.hook ?? true,
     seen: () => ({ state: "served", checkedAt: null, ...world.seen }),
     proxy: () =>
       world.proxy === undefined
@@ -136,6 +138,7 @@ Deno.test("diagnose() reads CAA upwards, and issuewild for wildcards", async () 
   const wild = { "example.com": [...issue("letsencrypt.org"), { tag: "issuewild", value: ";" }] };
   equal((await findings({ caa: wild })).caa![0], "ok");
   equal((await findings({ caa: wild, domain: "*.example.com" })).caa![0], "problem");
+  match((await findings({ domain: "*.example.com", hook: false })).dns![1], /--acme-dns-hook/);
   equal((await findings({ caa: { [DOMAIN]: [{ tag: "iodef", value: "mailto:x" }] } })).caa![0], "ok");
   match((await findings({ caa: new Error("timeout") })).caa![1], /a CA refuses then/);
 });
@@ -210,7 +213,9 @@ Deno.test("diagnose() tells whether the certificate is served, by whom it is ren
   const other = await findings({ certificate: {}, seen: { state: "mismatch", detail: "the proxy serves another" } });
   deepEqual(other.certificate, ["problem", `It is valid until ${days(80)}, but the proxy serves another.`]);
   match((await findings({ certificate: {}, seen: { state: "issued" } })).certificate![1], /not yet seen/);
-  match((await findings({ certificate: { notAfter: days(-1) } })).certificate![1], /It expired/);
+  match((await findings({ certificate: { notAfter: days(-1) } })).certificate![1], /^It expired [^ ]+\.$/);
+  const gone = await findings({ certificate: { source: "import", notAfter: days(-1) } });
+  match(gone.certificate![1], /It expired .* helyos cert import/);
   const ending = await findings({
     mode: "manual",
     certificate: { source: "import", notBefore: days(-80), notAfter: days(9) },

@@ -1,10 +1,14 @@
 /**
  * Routes, certificates and proxy on a store in memory, against real pebble.
  */
+import { equal, match } from "node:assert/strict";
+import type { DomainCertificate } from "@helyos/api";
+import { listCertificates } from "../../../daemon/certificates/certificates.ts";
+import { type Plan, planKey } from "../../../daemon/certificates/records.ts";
 import { type Edge, type EdgeDeps, openEdge } from "../../../daemon/edge.ts";
 import type { AcmeSettings } from "../../../daemon/certificates/settings.ts";
 import type { EdgeConfig } from "../../../daemon/config.ts";
-import type { Actor } from "../../../daemon/routes/routes.ts";
+import { type Actor, createRoute } from "../../../daemon/routes/routes.ts";
 import { createMetrics } from "../../../daemon/metrics/metrics.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import type { Sealer } from "../../../daemon/secrets/mod.ts";
@@ -94,6 +98,29 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       if (owned) await store[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Adds a route that wants a certificate by ACME. */
+export function add(bench: Bench, domain: string): Promise<unknown> {
+  return createRoute(bench.deps, { domain, project: "shop", deployment: "api", tls_mode: "auto" }, BY);
+}
+
+/** What is told of the certificate of a domain; of the first one without it. */
+export async function one(bench: Bench, domain?: string): Promise<DomainCertificate> {
+  const all = await listCertificates(bench.deps);
+  return all.find((certificate) => domain === undefined || certificate.domain === domain)!;
+}
+
+/** What is to be done about it. */
+export async function plan(bench: Bench, domain: string): Promise<Plan> {
+  return (await bench.store.get<Plan>(planKey(domain)))!.value;
+}
+
+/** Waits for a refusal because of how things stand. */
+export async function rejectsConflict(run: () => Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await run().then(() => undefined, (error) => error);
+  equal(error?.code, "conflict");
+  match(error.message, message);
 }
 
 /** A clock that the test moves. */

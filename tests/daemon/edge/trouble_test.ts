@@ -1,47 +1,27 @@
 /**
- * Orders that go wrong: CAs that are down, refuse, forget or want patience, and daemons that die.
+ * Orders that go wrong: CAs that are down, refuse, forget or want patience, and disks that are full.
  */
-import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { DomainCertificate } from "@helyos/api";
 import { certificateId } from "@helyos/acme";
 import { parseCertificates, verifyChain } from "@helyos/pki";
-import type { Accounts } from "../../../daemon/certificates/accounts.ts";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { diagnose } from "../../../daemon/certificates/doctor.ts";
-import {
-  certificateKey,
-  DUE,
-  type Plan,
-  planKey,
-  type StoredCertificate,
-} from "../../../daemon/certificates/records.ts";
-import { createRoute, deleteRoute, listRoutes } from "../../../daemon/routes/routes.ts";
+import { certificateKey, type StoredCertificate } from "../../../daemon/certificates/records.ts";
+import { deleteRoute } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { StoreError } from "../../../daemon/store/store.ts";
 import { aroundStore } from "../../support/around_store.ts";
 import { startFaults } from "../../support/acme_faults.ts";
-import { startPebble, writeDnsHook } from "../../support/pebble.ts";
+import { startPebble } from "../../support/pebble.ts";
 import { TestProxy } from "../../support/test_proxy.ts";
-import { temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
-import { type Bench, BY, setScene, startBench, startClock, until } from "./support.ts";
+import { add, BY, one, plan, rejectsConflict, setScene, startBench, startClock, until } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-
-const add = (bench: Bench, domain: string) =>
-  createRoute(bench.deps, { domain, project: "shop", deployment: "api", tls_mode: "auto" }, BY);
-
-async function one(bench: Bench, domain?: string): Promise<DomainCertificate> {
-  const all = await certificates.listCertificates(bench.deps);
-  return all.find((certificate) => domain === undefined || certificate.domain === domain)!;
-}
-
-const plan = async (bench: Bench, domain: string) => (await bench.store.get<Plan>(planKey(domain)))!.value;
+const DAY_MS = 86_400_000;
 
 Deno.test({
   name: "a CA that is down for a week is asked after 1, 10 and 100 minutes, then daily, and answers in the end",
@@ -194,37 +174,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a CA that does not want to be asked for its wish is asked when it said, as it is for orders",
-  ignore,
-  async fn() {
-    await using scene = await setScene();
-    const { bench, faults, time } = scene;
-    const domain = "wishless.example.com";
-    await add(bench, domain);
-    await bench.edge.keeper.settled();
-    faults.before = ({ path }) =>
-      path.includes("renewal") ? { status: 429, headers: { "retry-after": String(20 * 3600) } } : undefined;
-    time.pass(12 * 3600_000);
-    await bench.edge.keeper.settled();
-    const wishes = () => faults.seen.filter(({ path }) => path.includes("renewal")).length;
-    equal(wishes(), 1);
-    time.pass(19 * 3600_000);
-    await bench.edge.keeper.settled();
-    equal(wishes(), 1, "left alone");
-    time.pass(2 * 3600_000);
-    await bench.edge.keeper.settled();
-    equal(wishes(), 2);
-    equal((await one(bench)).failures, 0, "no order failed");
-  },
-});
-
-async function rejectsConflict(run: () => Promise<unknown>, message: RegExp): Promise<void> {
-  const error = await run().then(() => undefined, (error) => error);
-  equal(error?.code, "conflict");
-  match(error.message, message);
-}
-
-Deno.test({
   name: "pebble restarted in the middle of an order, its state forgotten: account and order are made anew",
   ignore,
   async fn() {
@@ -243,60 +192,6 @@ Deno.test({
     await certificates.renewCertificate(bench.deps, { domain: "restart.example.com", dryRun: false }, BY);
     await bench.edge.keeper.settled();
     deepEqual([(await one(bench)).failures, (await one(bench)).last_error], [0, null]);
-  },
-});
-
-Deno.test({
-  name: "a CA that forgot the account while many orders are under way makes it once more, and no order fails",
-  ignore,
-  async fn() {
-    await using scene = await setScene();
-    const { bench, faults, pebble } = scene;
-    await add(bench, "first.example.com");
-    await bench.edge.keeper.settled();
-    await pebble.restart();
-    const before = faults.seen.length;
-    await Promise.all(Array.from({ length: 24 }, (_, index) => add(bench, `again-${index}.example.com`)));
-    await bench.edge.keeper.settled();
-    const failed = (await certificates.listCertificates(bench.deps)).filter(({ failures }) => failures > 0);
-    deepEqual(failed.map(({ domain, last_error }) => [domain, last_error]), []);
-    equal(faults.seen.slice(before).filter(({ path }) => path === "/sign-me-up").length, 1);
-  },
-});
-
-Deno.test({
-  name: "the account's contact follows --acme-email, and a CA that will not hear of it gives certificates all the same",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    await using store = await openSqliteStore(":memory:");
-    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
-    const settings = { directory: faults.directoryUrl, ca: faults.ca };
-    const contacts = () => faults.seen.flatMap(({ payload }) => payload.contact as string[] ?? []);
-    const order = async (domain: string, acmeEmail: string) => {
-      await using bench = await startBench({ pebble, store, sealer, settings, config: { acmeEmail } });
-      await add(bench, domain);
-      await bench.edge.keeper.settled();
-      equal((await one(bench, domain)).failures, 0, bench.log.join("\n"));
-    };
-    const [old, late] = ["mailto:old@example.com", "mailto:new@example.com"];
-    await order("a.example.com", "old@example.com");
-    await order("b.example.com", "old@example.com");
-    deepEqual([...new Set(contacts())], [old]);
-    const told = contacts().length;
-    let refusals = 0;
-    faults.before = ({ payload }) =>
-      payload.contact !== undefined && refusals++ === 0
-        ? { status: 400, body: { type: "urn:ietf:params:acme:error:invalidContact", detail: "no" } }
-        : undefined;
-    await order("c.example.com", "new@example.com");
-    await order("d.example.com", "new@example.com");
-    deepEqual(contacts().slice(told).filter((contact) => contact !== late), []);
-    const known = contacts().length;
-    ok(known >= told + 2, "refused at first, told at the next start");
-    await order("e.example.com", "new@example.com");
-    equal(contacts().length, known, "told once");
   },
 });
 
@@ -419,141 +314,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "200 domains at once are ordered eight at a time, each exactly once",
-  ignore,
-  async fn() {
-    // A refused nonce would count twice
-    await using scene = await setScene({ pebble: { env: { PEBBLE_WFE_NONCEREJECT: "0" } } });
-    const { bench, faults } = scene;
-    let most = 0;
-    let open = 0;
-    faults.before = ({ path }) => {
-      if (path.startsWith("/order-plz")) most = Math.max(most, ++open);
-      return undefined;
-    };
-    faults.after = ({ path }) => {
-      if (path.startsWith("/certZ")) open--;
-    };
-    await Promise.all(Array.from({ length: 200 }, (_, index) => add(bench, `many-${index}.example.com`)));
-    await until(async () => {
-      const all = await certificates.listCertificates(bench.deps);
-      return all.length === 200 && all.every(({ state, failures }) => state === "served" || failures > 0);
-    }, "200 certificates");
-    equal(faults.finalized(), 200);
-    ok(most > 1 && most <= 8, `${most} at once`);
-  },
-});
-
-Deno.test({
-  name: "wildcards are proven by DNS-01, and two daemons on one store order each exactly once",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    await using faults = await startFaults(pebble);
-    await using folder = await temporaryFolder();
-    const acmeDnsHook = await writeDnsHook(pebble, folder.path);
-    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
-    await using storeA = await openSqliteStore(`${folder.path}/state.db`);
-    await using storeB = await openSqliteStore(`${folder.path}/state.db`);
-    const settings = { directory: faults.directoryUrl, ca: faults.ca };
-    const config = { acmeDnsHook };
-    await using refusing = await startBench({ pebble });
-    await rejectsConflict(() => add(refusing, "*.example.com"), /--acme-dns-hook/);
-
-    await using a = await startBench({ pebble, store: storeA, sealer, settings, config });
-    const elsewhere = { ...config, httpListen: { host: "127.0.0.1", port: 0 } };
-    await using _b = await startBench({ pebble, store: storeB, sealer, settings, config: elsewhere });
-    const domains = Array.from({ length: 12 }, (_, index) => `*.w${index}.example.com`);
-    await Promise.all(domains.map((domain) => add(a, domain)));
-    await until(async () => {
-      const all = await certificates.listCertificates(a.deps);
-      return all.every(({ state }) => state === "served" || state === "failed");
-    }, "12 certificates");
-    equal(faults.finalized(), 12);
-    deepEqual((await one(a, "*.w3.example.com")).names, ["*.w3.example.com"]);
-  },
-});
-
-Deno.test({
-  name: "an order that takes longer than its lock lasts stays with the daemon that began it",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    await using folder = await temporaryFolder();
-    const [acmeDnsHook, calls] = [`${folder.path}/slow-hook`, `${folder.path}/calls`];
-    const hook = await writeDnsHook(pebble, folder.path);
-    await Deno.writeTextFile(acmeDnsHook, `#!/bin/sh\necho "$1" >>${calls}\nsleep 1.5\nexec ${hook} "$@"\n`, {
-      mode: 0o700,
-    });
-    const sealer = await openSealerWith(crypto.getRandomValues(new Uint8Array(32)));
-    await using storeA = await openSqliteStore(`${folder.path}/state.db`);
-    await using storeB = await openSqliteStore(`${folder.path}/state.db`);
-    const shared = { pebble, sealer, lockMs: 600 };
-    await using a = await startBench({ ...shared, store: storeA, config: { acmeDnsHook } });
-    const elsewhere = { acmeDnsHook, httpListen: { host: "127.0.0.1", port: 0 } };
-    await using b = await startBench({ ...shared, store: storeB, config: elsewhere });
-    await add(a, "*.slow.example.com");
-    await until(async () => {
-      await b.edge.keeper.tick();
-      return (await one(a)).fingerprint;
-    }, "the certificate");
-    equal((await Deno.readTextFile(calls)).split("\n").filter((call) => call === "present").length, 1);
-  },
-});
-
-Deno.test({
-  name: "a route's certificate that the proxy does not serve is a mismatch until it does",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    const time = startClock();
-    await using bench = await startBench({ pebble, now: time.now });
-    const domain = "stuck.example.com";
-    await add(bench, domain);
-    await until(async () => (await one(bench)).state === "served", "service");
-    bench.proxy.stuck = true;
-    const before = (await one(bench)).fingerprint;
-    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
-    await until(async () => (await one(bench)).fingerprint !== before, "a new one");
-    await until(async () => (await one(bench)).state === "mismatch", "the mismatch");
-    match((await one(bench)).last_error!, /serves another certificate/);
-    match(bench.metrics(), /helyos_certificate_served_mismatch\{domain="stuck.example.com"\} 1/);
-    bench.proxy.stuck = false;
-    await bench.edge.proxy.settled();
-    time.pass(MINUTE_MS);
-    bench.edge.tick();
-    await until(async () => (await one(bench)).state === "served", "service again");
-  },
-});
-
-Deno.test({
-  name: "a certificate is renewed when the CA wishes it, replacing the old one, also after the machine slept",
-  ignore,
-  async fn() {
-    await using scene = await setScene();
-    const { bench, faults, time } = scene;
-    const domain = "wish.example.com";
-    await add(bench, domain);
-    await bench.edge.keeper.settled();
-    const before = await one(bench);
-    time.pass(13 * 3600_000);
-    await bench.edge.keeper.settled();
-    const asked = faults.seen.filter(({ path }) => path.includes("renewalInfo") || path.startsWith("/draft")).length;
-    ok((await plan(bench, domain)).wish?.start, `the CA's wish is stored (${asked} asked)`);
-    equal((await one(bench)).fingerprint, before.fingerprint);
-    // Suspended for months: everything is past due at once
-    time.pass(80 * DAY_MS);
-    equal((await bench.store.list(DUE)).length, 1);
-    const would = await certificates.renewCertificate(bench.deps, { domain, dryRun: true }, BY);
-    equal(would.status, "would_renew");
-    match(would.reason, /^due since 2.*, as the CA suggests$/);
-    await bench.edge.keeper.settled();
-    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
-    equal(faults.finalized(), 2);
-  },
-});
-
-Deno.test({
   name:
     "a renewal says which certificate it replaces, not after a failure, and never to an account that did not order it",
   ignore,
@@ -592,53 +352,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the certificate of a route that was removed is renewed no more, kept until its end, and then forgotten",
-  ignore,
-  async fn() {
-    await using scene = await setScene();
-    const { bench, faults, time } = scene;
-    const domain = "gone.example.com";
-    await add(bench, domain);
-    await bench.edge.keeper.settled();
-    const { not_after } = await one(bench);
-    await deleteRoute(bench.deps, domain, BY);
-    time.set(new Date(Date.parse(not_after!) - 60_000));
-    const asked = faults.seen.length;
-    await bench.edge.keeper.settled();
-    equal((await one(bench)).days_left, 0);
-    time.pass(120_000);
-    await bench.edge.keeper.settled();
-    equal(faults.seen.length, asked, "nobody asked the CA");
-    deepEqual(await bench.store.list("certificate"), []);
-  },
-});
-
-Deno.test({
-  name: "a certificate that the CA has revoked is replaced once the CA says so",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    const time = startClock();
-    await using bench = await startBench({ pebble, now: time.now });
-    const domain = "revoked.example.com";
-    await add(bench, domain);
-    await bench.edge.keeper.settled();
-    const before = await certificates.readCertificate(bench.deps, domain);
-    const client = await (bench.deps.accounts as Accounts).client(pebble.directoryUrl);
-    await client.revoke(new X509Certificate(before.chain_pem!).raw, 1);
-    await bench.edge.keeper.settled();
-    equal((await one(bench)).fingerprint, before.fingerprint);
-    time.pass(13 * 3600_000);
-    await bench.edge.keeper.settled();
-    notEqual(
-      (await one(bench)).fingerprint,
-      before.fingerprint,
-      bench.log.join("\n") + JSON.stringify(await plan(bench, domain)),
-    );
-  },
-});
-
-Deno.test({
   name: "a CA that never answers keeps the daemon from nothing, stopping included",
   ignore,
   async fn() {
@@ -661,29 +374,5 @@ Deno.test({
     ok(performance.now() - started < 8_000);
     sockets.forEach((socket) => socket.destroy());
     silent.close();
-  },
-});
-
-Deno.test({
-  name: "after master.key was replaced, account and certificates are made anew by a renewal",
-  ignore,
-  async fn() {
-    await using pebble = await startPebble();
-    await using store = await openSqliteStore(":memory:");
-    const domain = "master.example.com";
-    {
-      await using bench = await startBench({ pebble, store });
-      await add(bench, domain);
-      await bench.edge.keeper.settled();
-    }
-    await using bench = await startBench({ pebble, store });
-    await bench.edge.proxy.settled();
-    const before = await one(bench);
-    const [route] = await listRoutes(bench.deps);
-    match(route!.reason!, /cannot be opened/);
-    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
-    await bench.edge.keeper.settled();
-    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
-    await until(async () => (await one(bench)).state === "served", "service");
   },
 });

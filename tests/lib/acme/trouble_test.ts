@@ -5,7 +5,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { AcmeClient, AcmeError, certificateId, httpSolver, type Solver } from "@helyos/acme";
-import { generateKeyPair } from "@helyos/pki";
+import { generateKeyPair, parseCertificate, parseCertificates } from "@helyos/pki";
 import type { Answer } from "../../support/acme_faults.ts";
 import { lacking } from "../../support/tools.ts";
 import { registered, startBench } from "./support.ts";
@@ -108,6 +108,33 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "obtainCertificate() goes on where the answer to its last request was lost, and where the preferred chain is not to be had",
+  ignore,
+  async fn() {
+    await using one = await startBench({ env: { PEBBLE_WFE_NONCEREJECT: "0", PEBBLE_ALTERNATE_ROOTS: "1" } });
+    const problem = { type: "urn:ietf:params:acme:error:orderNotReady", detail: "Order's status is processing" };
+    one.faults.alter = ({ path }, answer) =>
+      path.startsWith("/finalize")
+        ? { status: 403, headers: { "content-type": "application/problem+json" }, body: bytesOf(problem) }
+        : answer;
+    const { chainPem, orderUrl } = await one.obtain();
+    equal(one.faults.finalized(), 1, "what was asked for before is what comes");
+    one.faults.alter = (_, answer) => answer;
+
+    const preferredIssuer = parseCertificate(await one.pebble.root(1)).subject.commonName!;
+    const other = await one.obtain({ orderUrl, preferredIssuer });
+    ok(other.chainPem !== chainPem);
+    one.faults.before = ({ path }) => path.includes("/alternate/") ? { status: 500, body: "sorry" } : undefined;
+    equal(
+      (await one.obtain({ orderUrl, preferredIssuer })).chainPem,
+      chainPem,
+      "the CA's own chain is better than none",
+    );
+  },
+});
+
+Deno.test({
   name: "obtainCertificate() orders without the link where it is refused, and once where the order itself is",
   ignore,
   async fn() {
@@ -149,7 +176,18 @@ Deno.test({
     const second = await one.obtain({ key, orderUrl: first.orderUrl });
     ok(second.orderUrl !== first.orderUrl);
     ok((await one.obtain({ key, orderUrl: second.orderUrl })).chainPem === second.chainPem);
-    // An order of another account is of no use either.
+    // Nor is an order for other names,
+    const third = await one.obtain({ key, names: ["other.example.com"], orderUrl: second.orderUrl });
+    ok(third.orderUrl !== second.orderUrl);
+    deepEqual(parseCertificates(third.chainPem)[0]!.names.map(({ value }) => value), ["other.example.com"]);
+    // or one that failed,
+    let failed = "";
+    const onOrder = (url: string) => Promise.resolve(void (failed = url));
+    const silent: Solver = { type: "http-01", present: () => Promise.resolve(), cleanUp: () => Promise.resolve() };
+    const names = ["failed.example.com"];
+    await rejects(one.obtain({ names, solvers: [silent], onOrder }), { code: "challenge_failed" });
+    ok((await one.obtain({ names, orderUrl: failed })).orderUrl !== failed);
+    // or of another account.
     await using other = await registered(one.faults);
     ok((await one.obtain({ client: other, orderUrl: second.orderUrl })).orderUrl !== second.orderUrl);
   },
@@ -244,10 +282,14 @@ Deno.test({
   },
 });
 
+function bytesOf(json: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(json));
+}
+
 /** A JSON answer with other fields; one that holds none stays as it is. */
 function changed(answer: Answer, change: (json: Record<string, unknown>) => unknown, headers = {}): Answer {
   try {
-    const body = new TextEncoder().encode(JSON.stringify(change(JSON.parse(new TextDecoder().decode(answer.body)))));
+    const body = bytesOf(change(JSON.parse(new TextDecoder().decode(answer.body))));
     return {
       status: answer.status,
       headers: { ...answer.headers, "content-length": String(body.length), ...headers },

@@ -1,0 +1,165 @@
+/**
+ * The life of a certificate after it was issued: seen, renewed, revoked, unwanted.
+ */
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import type { Accounts } from "../../../daemon/certificates/accounts.ts";
+import * as certificates from "../../../daemon/certificates/certificates.ts";
+import { DUE } from "../../../daemon/certificates/records.ts";
+import { deleteRoute, listRoutes } from "../../../daemon/routes/routes.ts";
+import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
+import { startPebble } from "../../support/pebble.ts";
+import { lacking } from "../../support/tools.ts";
+import { add, BY, one, plan, setScene, startBench, startClock, until } from "./support.ts";
+
+const ignore = lacking("pebble", "pebble-challtestsrv");
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+Deno.test({
+  name: "a CA that does not want to be asked for its wish is asked when it said, as it is for orders",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "wishless.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    faults.before = ({ path }) =>
+      path.includes("renewal") ? { status: 429, headers: { "retry-after": String(20 * 3600) } } : undefined;
+    time.pass(12 * 3600_000);
+    await bench.edge.keeper.settled();
+    const wishes = () => faults.seen.filter(({ path }) => path.includes("renewal")).length;
+    equal(wishes(), 1);
+    time.pass(19 * 3600_000);
+    await bench.edge.keeper.settled();
+    equal(wishes(), 1, "left alone");
+    time.pass(2 * 3600_000);
+    await bench.edge.keeper.settled();
+    equal(wishes(), 2);
+    equal((await one(bench)).failures, 0, "no order failed");
+  },
+});
+
+Deno.test({
+  name: "a route's certificate that the proxy does not serve is a mismatch until it does",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = startClock();
+    await using bench = await startBench({ pebble, now: time.now });
+    const domain = "stuck.example.com";
+    await add(bench, domain);
+    await until(async () => (await one(bench)).state === "served", "service");
+    bench.proxy.stuck = true;
+    const before = (await one(bench)).fingerprint;
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await until(async () => (await one(bench)).fingerprint !== before, "a new one");
+    await until(async () => (await one(bench)).state === "mismatch", "the mismatch");
+    match((await one(bench)).last_error!, /serves another certificate/);
+    match(bench.metrics(), /helyos_certificate_served_mismatch\{domain="stuck.example.com"\} 1/);
+    bench.proxy.stuck = false;
+    await bench.edge.proxy.settled();
+    time.pass(MINUTE_MS);
+    bench.edge.tick();
+    await until(async () => (await one(bench)).state === "served", "service again");
+  },
+});
+
+Deno.test({
+  name: "a certificate is renewed when the CA wishes it, replacing the old one, also after the machine slept",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "wish.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const before = await one(bench);
+    time.pass(13 * 3600_000);
+    await bench.edge.keeper.settled();
+    const asked = faults.seen.filter(({ path }) => path.includes("renewalInfo") || path.startsWith("/draft")).length;
+    ok((await plan(bench, domain)).wish?.start, `the CA's wish is stored (${asked} asked)`);
+    equal((await one(bench)).fingerprint, before.fingerprint);
+    // Suspended for months: everything is past due at once
+    time.pass(80 * DAY_MS);
+    equal((await bench.store.list(DUE)).length, 1);
+    const would = await certificates.renewCertificate(bench.deps, { domain, dryRun: true }, BY);
+    equal(would.status, "would_renew");
+    match(would.reason, /^due since 2.*, as the CA suggests$/);
+    await bench.edge.keeper.settled();
+    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
+    equal(faults.finalized(), 2);
+  },
+});
+
+Deno.test({
+  name: "the certificate of a route that was removed is renewed no more, kept until its end, and then forgotten",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "gone.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const { not_after } = await one(bench);
+    await deleteRoute(bench.deps, domain, BY);
+    time.set(new Date(Date.parse(not_after!) - 60_000));
+    const asked = faults.seen.length;
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).days_left, 0);
+    time.pass(120_000);
+    await bench.edge.keeper.settled();
+    equal(faults.seen.length, asked, "nobody asked the CA");
+    deepEqual(await bench.store.list("certificate"), []);
+  },
+});
+
+Deno.test({
+  name: "a certificate that the CA has revoked is replaced once the CA says so",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = startClock();
+    await using bench = await startBench({ pebble, now: time.now });
+    const domain = "revoked.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const before = await certificates.readCertificate(bench.deps, domain);
+    const client = await (bench.deps.accounts as Accounts).client(pebble.directoryUrl);
+    await client.revoke(new X509Certificate(before.chain_pem!).raw, 1);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).fingerprint, before.fingerprint);
+    time.pass(13 * 3600_000);
+    await bench.edge.keeper.settled();
+    notEqual(
+      (await one(bench)).fingerprint,
+      before.fingerprint,
+      bench.log.join("\n") + JSON.stringify(await plan(bench, domain)),
+    );
+  },
+});
+
+Deno.test({
+  name: "after master.key was replaced, account and certificates are made anew by a renewal",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    await using store = await openSqliteStore(":memory:");
+    const domain = "master.example.com";
+    {
+      await using bench = await startBench({ pebble, store });
+      await add(bench, domain);
+      await bench.edge.keeper.settled();
+    }
+    await using bench = await startBench({ pebble, store });
+    await bench.edge.proxy.settled();
+    const before = await one(bench);
+    const [route] = await listRoutes(bench.deps);
+    match(route!.reason!, /cannot be opened/);
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await bench.edge.keeper.settled();
+    notEqual((await one(bench)).fingerprint, before.fingerprint, bench.log.join("\n"));
+    await until(async () => (await one(bench)).state === "served", "service");
+  },
+});
