@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { ServedCertificate } from "../backend.ts";
@@ -16,12 +16,23 @@ function flawOf({ certPem, keyPem }: ServedCertificate): string | undefined {
   } catch {
     return "its certificate cannot be read";
   }
+  let key: KeyObject;
   try {
-    if (!certificate.checkPrivateKey(createPrivateKey(keyPem))) return "its key does not belong to its certificate";
+    key = createPrivateKey(keyPem);
+    if (!certificate.checkPrivateKey(key)) return "its key does not belong to its certificate";
   } catch {
     return "its private key cannot be read";
   }
-  return undefined;
+  return isUsable(key) ? undefined : UNUSABLE;
+}
+
+const UNUSABLE = "its key is of a kind or size that this proxy cannot use";
+
+/** What Deno's TLS signs with. */
+function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
+  if (type === "rsa") return (details?.modulusLength ?? 0) >= 2048;
+  if (type === "ec") return ["prime256v1", "secp384r1", "secp521r1"].includes(details?.namedCurve ?? "");
+  return type === "ed25519";
 }
 
 interface Entry {
@@ -73,8 +84,12 @@ export class CertificateTable {
   context(id: string): SecureContext | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined || examine(entry) !== undefined) return undefined;
-    entry.context ??= createSecureContext({ cert: entry.certificate.certPem, key: entry.certificate.keyPem });
-    return entry.context;
+    try {
+      return entry.context ??= createSecureContext({ cert: entry.certificate.certPem, key: entry.certificate.keyPem });
+    } catch {
+      entry.flaw = UNUSABLE; // thrown into a handshake, it would end the thread
+      return undefined;
+    }
   }
 }
 

@@ -78,6 +78,7 @@ export class UpstreamPool {
   #idle: UpstreamConnection[] = [];
   #failures = 0;
   #ejectedUntil = 0;
+  #closed = false;
 
   constructor(address: Address, limits: Limits) {
     this.address = address;
@@ -172,7 +173,7 @@ export class UpstreamPool {
     const keepMs = keepAliveSeconds === undefined
       ? this.#limits.idleUpstreamMs
       : Math.min(keepAliveSeconds * 1000 - 1000, 60_000);
-    if (keepMs <= 0 || this.#idle.length >= this.#limits.maxIdleUpstream) return connection.destroy();
+    if (this.#closed || keepMs <= 0 || this.#idle.length >= this.#limits.maxIdleUpstream) return connection.destroy();
     connection.idleSince = now;
     connection.idleUntil = now + keepMs;
     connection.socket.resume();
@@ -185,8 +186,9 @@ export class UpstreamPool {
     for (const connection of this.#idle.filter(({ idleUntil }) => now >= idleUntil)) connection.destroy();
   }
 
-  /** Closes every idle connection. */
+  /** Closes every idle connection, and what is in use as soon as it no longer is. */
   close(): void {
+    this.#closed = true;
     for (const connection of [...this.#idle]) connection.destroy();
   }
 

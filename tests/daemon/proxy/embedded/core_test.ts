@@ -1,6 +1,11 @@
 import { deepEqual, equal, match, ok as truthy, rejects } from "node:assert/strict";
 import { createServer } from "node:net";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ServedCertificate } from "../../../../daemon/proxy/backend.ts";
 import { freePort } from "../../../support/free_port.ts";
+import { run, temporaryFolder } from "../../../support/process.ts";
+import { lacking } from "../../../support/tools.ts";
 import { call, certificate, ok, say, site, startCore, startRawUpstream, startUpstream } from "./support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -383,6 +388,48 @@ Deno.test("ProxyCore fails a site whose certificate cannot be served, and that s
   await rejects(call(proxy.https, { serverName: "b.test" }));
   deepEqual(await proxy.change({ putCertificates: [b], dropDomains: ["c.test", "d.test", "e.test"] }), []);
   (await call(proxy.https, { serverName: "b.test" }))[Symbol.dispose]();
+});
+
+Deno.test({
+  name: "ProxyCore fails a site whose key TLS cannot use, and that site alone, also when somebody asks for it",
+  ignore: lacking("openssl"),
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using upstream = await startUpstream(() => ok("hello"));
+    const file = (name: string) => join(folder.path, name);
+    const make = async (id: string, ...kind: string[]): Promise<ServedCertificate> => {
+      const files = ["-keyout", file(`${id}.key`), "-out", file(`${id}.pem`)];
+      const args = ["req", "-x509", "-nodes", "-days", "9", "-subj", `/CN=${id}`, "-newkey", ...kind, ...files];
+      equal((await run("openssl", args, { home: folder.path })).code, 0);
+      const [certPem, keyPem] = await Promise.all([
+        readFile(file(`${id}.pem`), "utf8"),
+        readFile(file(`${id}.key`), "utf8"),
+      ]);
+      return { id, names: [id], certPem, keyPem };
+    };
+    const bad = [
+      await make("weak", "rsa:1024"),
+      await make("bitcoin", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"),
+      await make("goldilocks", "ed448"),
+    ];
+    const good = [
+      await make("p521", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"),
+      await make("edwards", "ed25519"),
+      await make("rsa", "rsa:2048"),
+    ];
+    const certificates = [...bad, ...good];
+    await using proxy = await startCore([], {});
+    const failed = await proxy.change({
+      putSites: certificates.map(({ id }) => site(id, [upstream.address], { tls: { certificateId: id } })),
+      putCertificates: certificates,
+    });
+    const reason = "its key is of a kind or size that this proxy cannot use";
+    deepEqual(failed, bad.map(({ id }) => ({ domain: id, reason })));
+    for (const { id } of bad) await rejects(call(proxy.https, { serverName: id }));
+    for (const { id } of good) {
+      match(await say(proxy.https, GET.replace("Host: a", `Host: ${id}`), { serverName: id }), /hello$/);
+    }
+  },
 });
 
 Deno.test("ProxyCore binds with the first site, tells why it cannot, tries again, and lets go with the last", async () => {
