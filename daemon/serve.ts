@@ -107,6 +107,8 @@ export async function serve(config: Config, world: World): Promise<Daemon> {
   stack.use(hold);
   const sealer = await openSealer(config.dataDir);
   log.debug("master key loaded");
+  const loose = await looseKeyWarning(`${config.dataDir}/master.key`, "the master key");
+  if (loose !== undefined) log.warn(loose);
   const store = await openSqliteStore(`${config.dataDir}/state.db`, { now });
   stack.use(store);
   log.info("state store initialized");

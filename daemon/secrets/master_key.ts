@@ -70,6 +70,8 @@ export async function checkMasterKey(dataDir: string): Promise<"present" | "abse
 async function read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let key: Uint8Array<ArrayBuffer> | undefined;
   try {
+    // A device or a pipe might never end
+    if (await isNoFile(path)) throw new Error("it is no file; restore it from a backup");
     key = await readFileIfAny(path);
   } catch (error) {
     throw new SecretError("key_unreadable", `secret error: cannot read ${path}: ${reason(error)}`, { cause: error });
@@ -83,6 +85,15 @@ async function read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> 
     );
   }
   return key;
+}
+
+async function isNoFile(path: string): Promise<boolean> {
+  try {
+    return !(await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** What of ours in the directory says that there once was a key. */
@@ -99,5 +110,7 @@ async function sealedUnderLostKey(dataDir: string): Promise<string | undefined> 
 
 function reason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return /os error (28|122)/.test(text) ? "the disk is full; free some space and try again" : text;
+  return /os error (28|122)/.test(text)
+    ? "the disk is full; free some space and try again"
+    : text.replace(/ \(os error \d+\).*$/s, "");
 }

@@ -5,7 +5,7 @@
 import { deepEqual, doesNotMatch, equal, match, notEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { environment, helyos, helyosd, ROOT, run, startDaemon, temporaryFolder } from "../support/process.ts";
 import { lacking } from "../support/tools.ts";
@@ -198,6 +198,11 @@ Deno.test("helyosd creates nothing others can read but the two public certificat
   }
   equal((await stat(join(home.path, ".helyos/config.toml"))).mode & 0o777, 0o600);
   notEqual(daemon.token, undefined);
+  doesNotMatch(daemon.log(), /others may read/);
+  await daemon.stop();
+  await chmod(join(data, "master.key"), 0o640);
+  await using again = await startDaemon({ home: home.path, flags: ["--tls", "on"] });
+  match(again.log(), /WARN helyosd: others may read the master key \S+master\.key \(mode 0640\): chmod 600 it/);
 });
 
 Deno.test("helyosd --log-format json still shows the first-run token as its plain line", async () => {

@@ -44,6 +44,15 @@ Deno.test("openSealer() says which key it cannot read or create", async () => {
   await rejects(() => openSealer(`${at.path}/missing`), { code: "key_unreadable", message: /cannot create/ });
 });
 
+Deno.test("openSealer() reads no device or pipe, which might never end", async () => {
+  await using at = await folder();
+  await Deno.symlink("/dev/zero", `${at.path}/master.key`);
+  await rejects(() => openSealer(at.path), {
+    code: "key_unreadable",
+    message: /it is no file; restore it from a backup$/,
+  });
+});
+
 Deno.test("openSealer() creates one key of 32 bytes and mode 0600, also when two start at once", async () => {
   await using at = await folder();
   equal(await checkMasterKey(at.path), "absent");
