@@ -121,6 +121,9 @@ export async function fetchCa(server: string | URL, options: FetchCaOptions = {}
     await prove(pem, connection.presented, { place, target, now, serverDate: dateOf(response) });
     return found;
   } catch (error) {
+    if (signal.aborted && signal.reason === limit.reason) {
+      throw new PinningError("timeout", `${place} did not offer its CA in time`, { cause: error });
+    }
     throw error instanceof BrokenExchange ? nameCause(error.cause, place) : error;
   } finally {
     connection.socket.destroy();

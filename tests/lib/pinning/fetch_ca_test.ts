@@ -184,7 +184,8 @@ Deno.test("fetchCa() stops reading a body that never ends", async () => {
 Deno.test("fetchCa() gives up when its time is up, and when it is told to", async () => {
   const ca = await forgeCa("CA");
   const slow = 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"pem"';
-  await refused({ show: [await forgeServer(ca)], answer: slow }, "timeout", { timeoutMs: 100 });
+  const late = await refused({ show: [await forgeServer(ca)], answer: slow }, "timeout", { timeoutMs: 1_500 });
+  match(late.message, /^localhost:\d+ did not offer its CA in time$/, "it was reached");
   await refused({ show: [await forgeServer(ca)], answer: slow }, "aborted", { signal: AbortSignal.abort() });
 });
 
