@@ -199,6 +199,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "helyos certs deploy-all, interrupted, takes away what it had begun",
+  ignore: lackingSshd(),
+  async fn() {
+    await using cluster = await startCluster();
+    await cluster.register({ api: API, web: { ...API, docker_compose: "/web/compose.yml" } });
+    await issued(cluster);
+    const [bin, begun] = [join(cluster.home, "bin"), join(cluster.home, "begun")];
+    await mkdir(bin);
+    await writeFile(join(bin, "scp"), `#!/bin/sh\n/usr/bin/scp "$@" && touch ${begun} && exec sleep 60\n`, {
+      mode: 0o755,
+    });
+    const child = new Deno.Command("sh", {
+      args: [join(ROOT, "scripts/launch.sh"), "cli", "certs", "deploy-all", "--json"],
+      env: environment(cluster.home, { ...cluster.env, PATH: `${bin}:${Deno.env.get("PATH")}` }),
+      clearEnv: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    while (await stat(begun).then(() => false, () => true)) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    equal(code, 130);
+    equal(JSON.parse(new TextDecoder().decode(stderr)).error, "interrupted after 0 of 4");
+    deepEqual((await readdir(cluster.base, { recursive: true })).sort(), ["api", "api/certs"]);
+  },
+});
+
+Deno.test({
   name: "helyos certs deploy leaves alone what its caller was going to read",
   ignore: lackingSshd(),
   async fn() {

@@ -154,7 +154,9 @@ export async function deployAndReport(
   const results: Result[] = [];
   const shared = await sharedPlaces(registry, home);
   const told = teller(surroundings, { total: jobs.length, tellsFailures: !single });
+  const stop = new AbortController();
   const attempt = async (job: DeployJob): Promise<void> => {
+    if (stop.signal.aborted) return;
     let deployment: Deployment | undefined;
     let result: Result;
     try {
@@ -165,16 +167,24 @@ export async function deployAndReport(
         if (!single) throw rival;
         sayWarning(surroundings, rival.message);
       }
-      const done = await deploy(deployment, { machines, home, reload: options.reload });
+      const done = await deploy(deployment, { machines, home, reload: options.reload, signal: stop.signal });
       result = { ok: true, job, deployment, done };
     } catch (error) {
       result = { ok: false, job, error: asFailure(error), ...(deployment ? { deployment } : {}) };
     }
+    if (stop.signal.aborted) return;
     results.push(result);
     told.step(result);
   };
-  await inLanes(jobs, (job) => job.machine ?? machineOf(registry, job.service), attempt);
+  await untilInterrupted(stop, () => inLanes(jobs, (job) => job.machine ?? machineOf(registry, job.service), attempt));
   told.end();
+  if (stop.signal.aborted) {
+    throw new CliError(`interrupted after ${results.length} of ${jobs.length}`, {
+      code: "interrupted",
+      hint: "Every pair is whole, old or new",
+      exitCode: 130,
+    });
+  }
   const inOrder = jobs.map((job) => results.find((result) => result.job === job)!);
   const failed = inOrder.filter((result) => !result.ok);
   if (single && failed[0] !== undefined) throw failed[0].error;
@@ -196,6 +206,17 @@ export async function deployAndReport(
   if (failed.length === 0) return 0;
   const names = [...new Set(failed.map(({ job }) => visible(job.service)))].join(", ");
   throw new CliError(`could not deploy ${failed.length} of ${results.length}: ${names}`, { code: "some_failed" });
+}
+
+/** What was begun on a machine is taken away again, private keys among it: so whoever presses Ctrl-C waits a moment. */
+async function untilInterrupted(stop: AbortController, work: () => Promise<void>): Promise<void> {
+  const end = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, end);
+  try {
+    await work();
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, end);
+  }
 }
 
 function machineOf(registry: Registry, service: string): string {
