@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { fetchTls, serveTls, TlsConfig } from "@helyos/tls";
@@ -207,23 +207,28 @@ Deno.test({
     await issued(cluster);
     const [bin, begun] = [join(cluster.home, "bin"), join(cluster.home, "begun")];
     await mkdir(bin);
-    await writeFile(join(bin, "scp"), `#!/bin/sh\n/usr/bin/scp "$@" && touch ${begun} && exec sleep 60\n`, {
-      mode: 0o755,
-    });
-    const child = new Deno.Command("sh", {
-      args: [join(ROOT, "scripts/launch.sh"), "cli", "certs", "deploy-all", "--json"],
-      env: environment(cluster.home, { ...cluster.env, PATH: `${bin}:${Deno.env.get("PATH")}` }),
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    while (await stat(begun).then(() => false, () => true)) await new Promise((resolve) => setTimeout(resolve, 20));
-    child.kill("SIGINT");
-    const { code, stderr } = await child.output();
-    equal(code, 130);
-    equal(JSON.parse(new TextDecoder().decode(stderr)).error, "interrupted after 0 of 4");
-    deepEqual((await readdir(cluster.base, { recursive: true })).sort(), ["api", "api/certs"]);
+    const moments = {
+      scp: `/usr/bin/scp "$@" && touch ${begun} && exec sleep 60`, // Everything is there, and nobody was told.
+      ssh: `case $* in *each\\ landed*) touch ${begun}; exec sleep 60 ;; esac\nexec /usr/bin/ssh "$@"`, // Nor will be.
+    };
+    for (const [program, script] of Object.entries(moments)) {
+      await writeFile(join(bin, program), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const child = new Deno.Command("sh", {
+        args: [join(ROOT, "scripts/launch.sh"), "cli", "certs", "deploy-all", "--json"],
+        env: environment(cluster.home, { ...cluster.env, PATH: `${bin}:${Deno.env.get("PATH")}` }),
+        clearEnv: true,
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn();
+      while (await stat(begun).then(() => false, () => true)) await new Promise((resolve) => setTimeout(resolve, 20));
+      child.kill("SIGINT");
+      const { code, stderr } = await child.output();
+      equal(code, 130);
+      equal(JSON.parse(new TextDecoder().decode(stderr)).error, "interrupted after 0 of 4");
+      deepEqual((await readdir(cluster.base, { recursive: true })).sort(), ["api", "api/certs"], program);
+      for (const path of [begun, join(bin, program)]) await rm(path);
+    }
   },
 });
 

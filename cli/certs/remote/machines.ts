@@ -63,17 +63,24 @@ export function machinesOf(registry: Registry, { options, io, hostname, run = ru
   };
 }
 
-/** Who waited in vain for a machine once waits no second time: a run with twenty services of it would take minutes. */
+/**
+ * Who waited in vain for a machine once waits no second time: a run with twenty services of it would take minutes. One that was there a
+ * moment ago is asked once more, to take away what was begun on it.
+ */
 function onceAway(shell: Shell): Shell {
   let away: CliError | undefined;
+  let there = false;
   return {
     ...shell,
     async run(script, args, signal) {
       if (away !== undefined) throw away;
       try {
-        return await shell.run(script, args, signal);
+        const outcome = await shell.run(script, args, signal);
+        there = true;
+        return outcome;
       } catch (error) {
-        if (error instanceof CliError) away = error;
+        if (error instanceof CliError && !there) away = error;
+        there = false;
         throw error;
       }
     },

@@ -69,7 +69,7 @@ export async function place(shell: Shell, files: readonly PlacedFile[], options:
   });
   if (prepared.code !== 0) throw failed(folders.join(", "), complaint(prepared));
   const { stages, rest } = readStages(prepared.stdout, folders);
-  let begun = false;
+  let ended = false;
   try {
     const dressing: Dressing = dress(rest === "" ? undefined : rest);
     for (const [folder, stage] of stages) {
@@ -91,13 +91,12 @@ export async function place(shell: Shell, files: readonly PlacedFile[], options:
       lastName(to),
     ]);
     const args = [dressing.owner ?? "", String(check.length), ...check, ...tuples];
-    begun = true;
     const placed = await shell.run(PLACE, args, signal);
+    ended = placed.code < 128; // What is more was killed here, and may have never begun there.
     if (placed.code !== 0) throw failed(folders.join(", "), complaint(placed));
   } catch (error) {
-    // The stage may hold a private key. Once begun, the script there cleans up, even if we no longer hear it; and if the machine is
-    // gone, the next deployment sweeps.
-    if (!begun) await shell.run(ABANDON, [...stages.values()].map(({ path }) => path)).catch(() => {});
+    // The stage may hold a private key. If the machine is gone, the next deployment sweeps.
+    if (!ended) await shell.run(ABANDON, [...stages.values()].map(({ path }) => path)).catch(() => {});
     throw error;
   }
 }

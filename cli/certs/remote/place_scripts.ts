@@ -52,8 +52,13 @@ echo helyos--
 [ -z "$service_yml" ] || { service_yml=$(expand "$service_yml"); [ ! -f "$service_yml" ] || head -c 65536 "$service_yml"; }
 `;
 
-/** Takes stages away again. Arguments: the stages. */
-export const ABANDON = `${DROP}drop "$@"
+/**
+ * Takes stages away again, but for those that {@linkcode PLACE} is at work with, even if nobody hears it any more: it cleans up itself.
+ * Arguments: the stages.
+ */
+export const ABANDON = `${DROP}for stage; do
+  if mkdir "$stage/.claimed" 2>/dev/null; then drop "$stage"; fi
+done
 `;
 
 /**
@@ -90,14 +95,18 @@ each() { # ACTION [SHA256 MODE STAGE NAME FINAL] …
 }
 
 stages= locked=
-note() { case $nl$stages in *"$nl$3$nl"*) ;; *) stages=$stages$3$nl ;; esac; }
-each note "$@"
+note() {
+  case $nl$stages in *"$nl$3$nl"*) return 0 ;; esac
+  mkdir "$3/.claimed" || fail "$folder: was given up meanwhile"
+  stages=$stages$3$nl
+}
 end() {
   [ -z "$locked" ] || rmdir "$locked" 2>/dev/null || :
   drop_lines "$stages"
 }
 trap end EXIT
 trap 'exit 1' INT TERM
+each note "$@"
 
 arrived() {
   [ -f "$3/$4" ] || fail "$folder/$5: did not arrive"
