@@ -72,7 +72,9 @@ export async function diagnose(deps: DoctorDeps, domain: string): Promise<Doctor
   const looking = lookAtCa(deps);
   const [network, caa, ca] = await Promise.all([
     lookAtNetwork(deps, domain, signal),
-    route?.value.tls_mode === "manual" ? NO_CA_NEEDED : lookAtCaa(deps, domain, { ca: looking, signal }),
+    route?.value.tls_mode === "manual"
+      ? NO_CA_NEEDED
+      : lookAtCaa(deps, domain, { ca: looking, proof: plan?.value.proof, signal }),
     looking,
   ]);
   return [
@@ -188,7 +190,12 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
       }
       const detail = `${address} does not answer challenges as this daemon does: ${answer.problem}. ` +
         "Point the name to this machine and let port 80 through; machines behind a router may not see their own public address.";
-      return { check: "port 80", result: "problem", detail };
+      if (!deps.wildcards()) return { check: "port 80", result: "problem", detail };
+      return {
+        check: "port 80",
+        result: "warning",
+        detail: `${detail} Where that fails, the DNS hook proves the name.`,
+      };
     }),
   );
   return [dns, ...ports];
@@ -198,7 +205,11 @@ async function lookAtNetwork(deps: DoctorDeps, domain: string, signal: AbortSign
 async function lookAtCaa(
   deps: DoctorDeps,
   domain: string,
-  { ca, signal }: { readonly ca: Promise<CaSeen>; readonly signal: AbortSignal },
+  { ca, proof, signal }: {
+    readonly ca: Promise<CaSeen>;
+    readonly proof: Plan["proof"];
+    readonly signal: AbortSignal;
+  },
 ): Promise<DoctorFinding> {
   const check = "caa";
   const wildcard = domain.startsWith("*.");
@@ -211,7 +222,8 @@ async function lookAtCaa(
       if (records.length === 0) continue;
       const { identities } = await ca;
       const account = await deps.accounts.url(deps.settings.directory);
-      return judgeCaa(records, { name, wildcard, identities, method: wildcard ? "dns-01" : "http-01", account });
+      const method = wildcard ? "dns-01" : proof ?? "http-01";
+      return judgeCaa(records, { name, wildcard, identities, method, account });
     }
     return { check, result: "ok", detail: "No CAA record limits who may issue." };
   } catch (error) {

@@ -114,14 +114,24 @@ function wishOf(
   deps: OrderDeps,
   { plan, signal }: OrderRequest,
 ): Pick<ObtainOptions, "names" | "solvers" | "signal" | "onLeftover" | "profile"> {
-  const { settings: { profile }, solvers } = deps;
+  const { settings: { profile } } = deps;
   return {
     names: [plan.value.domain],
-    solvers,
+    solvers: waysOf(deps, plan.value),
     signal,
     onLeftover: (error, { name }) => deps.onLeftover?.(error, name),
     ...(profile === undefined ? {} : { profile }),
   };
+}
+
+/**
+ * The way that worked last comes first, and others after failures: what keeps a CA from one may not keep it from another. Twice each, as a
+ * fallback is asked every other time and is to see all of them.
+ */
+export function waysOf({ solvers }: Pick<OrderDeps, "solvers">, { proof, failures }: Plan): Solver[] {
+  const known = solvers.toSorted((a, b) => Number(b.type === proof) - Number(a.type === proof));
+  const skip = Math.ceil(failures / 2) % Math.max(known.length, 1);
+  return [...known.slice(skip), ...known.slice(0, skip)];
 }
 
 /** The same order where failures count for nothing. Its certificate is thrown away. */
@@ -196,7 +206,9 @@ async function storeIssued(
   });
   const { order: _, forced: __, nextAttempt: ___, lastFailure: ____, pauses: _____, wish: ______, ...rest } =
     progress.plan.value;
-  const plan: Plan = { ...rest, failures: 0, spread: Math.random() };
+  const [way] = deps.solvers.length > 1 ? waysOf(deps, request.plan.value) : [];
+  const proof = way === undefined ? {} : { proof: way.type };
+  const plan: Plan = { ...rest, ...proof, failures: 0, spread: Math.random() };
   const action = previous === undefined ? "certificate.issue" : "certificate.renew";
   await commit(deps.store, {
     operations: [

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { Problem } from "@helyos/acme";
+import type { ChallengeType, Problem } from "@helyos/acme";
 import type { Operation } from "../store/store.ts";
 
 /** A certificate with its key. */
@@ -73,6 +73,8 @@ export interface Plan {
   /** CAs that asked to be left alone, by directory, until when. */
   readonly pauses?: Readonly<Record<string, string>>;
   readonly lastFailure?: OrderFailure;
+  /** The kind of challenge that proved the name last, where there is a choice. */
+  readonly proof?: ChallengeType;
   readonly order?: PendingOrder;
   /** Somebody asked for a new certificate, whether one is due or not. */
   readonly forced?: boolean;

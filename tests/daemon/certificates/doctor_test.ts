@@ -75,7 +75,7 @@ async function findings(world: World): Promise<Record<string, [result: string, d
         }),
       url: () => Promise.resolve(world.account),
     },
-    wildcards: () => world.hook ?? true,
+    wildcards: () => world.hook ?? false,
     seen: () => ({ state: "served", checkedAt: null, ...world.seen }),
     proxy: () =>
       world.proxy === undefined
@@ -119,6 +119,9 @@ Deno.test("diagnose() tells a name that is not there from name servers that do n
 Deno.test("diagnose() says what answers on port 80 instead of this daemon", async () => {
   const found = await findings({ probe: { problem: "something else answers there" } });
   deepEqual(found["port 80"]![0], "problem");
+  const hooked = await findings({ probe: { problem: "something else answers there" }, hook: true });
+  deepEqual(hooked["port 80"]![0], "warning");
+  match(hooked["port 80"]![1], /the DNS hook proves the name/);
   const slow = await findings({ probe: new DOMException("The operation timed out", "TimeoutError") });
   match(slow["port 80"]![1], /no answer in time/);
   match(found["port 80"]![1], /203\.0\.113\.1 .* something else answers there\. Point the name to this machine/);
@@ -138,7 +141,8 @@ Deno.test("diagnose() reads CAA upwards, and issuewild for wildcards", async () 
   const wild = { "example.com": [...issue("letsencrypt.org"), { tag: "issuewild", value: ";" }] };
   equal((await findings({ caa: wild })).caa![0], "ok");
   equal((await findings({ caa: wild, domain: "*.example.com" })).caa![0], "problem");
-  match((await findings({ domain: "*.example.com", hook: false })).dns![1], /--acme-dns-hook/);
+  match((await findings({ domain: "*.example.com" })).dns![1], /--acme-dns-hook/);
+  equal((await findings({ domain: "*.example.com", hook: true })).dns![0], "skipped");
   equal((await findings({ caa: { [DOMAIN]: [{ tag: "iodef", value: "mailto:x" }] } })).caa![0], "ok");
   match((await findings({ caa: new Error("timeout") })).caa![1], /a CA refuses then/);
 });
@@ -176,6 +180,7 @@ Deno.test("diagnose() says what CAA parameters and critical records forbid (RFC 
   deepEqual(byDns[0], "problem");
   match(byDns[1], /allows the CA, but only by dns-01, tls-alpn-01, and this name is proven by http-01/);
   equal((await caa("letsencrypt.org; validationmethods=dns-01", { domain: "*.example.com" }))[0], "ok");
+  equal((await caa("letsencrypt.org; validationmethods=dns-01", { plan: { proof: "dns-01" } }))[0], "ok");
   const account = "https://ca.example/acct/1";
   equal((await caa(`letsencrypt.org; accounturi=${account}`, { account }))[0], "ok");
   equal((await caa(`letsencrypt.org; accounturi=${account}`))[0], "ok", "nobody knows the account yet");

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { AcmeError } from "@helyos/acme";
+import { AcmeError, type Solver } from "@helyos/acme";
+import { waysOf } from "../../../daemon/certificates/order.ts";
 import { CertificateKeeper } from "../../../daemon/certificates/keeper.ts";
 import {
   certificateKey,
@@ -150,6 +151,24 @@ Deno.test("chooseDirectory() asks the fallback every other time after two failur
       .toISOString(),
     days(1).toISOString(),
   );
+});
+
+Deno.test("waysOf() and chooseDirectory() try every way at every CA, the way that worked last first", () => {
+  const solver = (type: Solver["type"]): Solver => ({
+    type,
+    present: () => Promise.resolve(),
+    cleanUp: () => Promise.resolve(),
+  });
+  const solvers = [solver("http-01"), solver("dns-01")];
+  const first = (extra: Partial<Plan>) => waysOf({ solvers }, plan(extra))[0]!.type;
+  deepEqual([first({}), first({ failures: 1 })], ["http-01", "dns-01"]);
+  deepEqual([first({ proof: "dns-01" }), first({ proof: "dns-01", failures: 1 })], ["dns-01", "http-01"]);
+  deepEqual(waysOf({ solvers: solvers.slice(0, 1) }, plan({ failures: 3 })), solvers.slice(0, 1));
+  const both = { directory: FIRST, fallback: SECOND };
+  const tried = [0, 1, 2, 3, 4, 5, 6].map((failures) =>
+    `${chooseDirectory(both, plan({ failures }), NOW)} ${first({ failures })}`
+  );
+  equal(new Set(tried).size, 4, tried.join());
 });
 
 Deno.test("afterFailure() keeps an order that only met trouble on the way, and drops one the CA refused", () => {

@@ -1,7 +1,7 @@
 /**
  * Orders that go wrong: CAs that are down, refuse, forget or want patience, and disks that are full.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { certificateId } from "@helyos/acme";
 import { parseCertificates, verifyChain } from "@helyos/pki";
@@ -14,7 +14,8 @@ import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { StoreError } from "../../../daemon/store/store.ts";
 import { aroundStore } from "../../support/around_store.ts";
 import { startFaults } from "../../support/acme_faults.ts";
-import { startPebble } from "../../support/pebble.ts";
+import { startPebble, writeDnsHook } from "../../support/pebble.ts";
+import { temporaryFolder } from "../../support/process.ts";
 import { TestProxy } from "../../support/test_proxy.ts";
 import { lacking } from "../../support/tools.ts";
 import { add, BY, one, plan, rejectsConflict, setScene, startBench, startClock, until } from "./support.ts";
@@ -280,6 +281,34 @@ Deno.test({
     await bench.edge.keeper.settled();
     equal((await one(bench)).failures, 0);
     match(bench.log.join("\n"), /without a rehearsal.*Cannot reach the CA/);
+  },
+});
+
+Deno.test({
+  name: "a name that port 80 does not prove is proven by the DNS hook, and from then on at once",
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using pebble = await startPebble({ env: { PEBBLE_AUTHZREUSE: "0" } });
+    const time = startClock();
+    const proxy = new TestProxy();
+    proxy.lie = "wrong";
+    const acmeDnsHook = await writeDnsHook(pebble, folder.path);
+    await using bench = await startBench({ pebble, now: time.now, proxy, config: { acmeDnsHook } });
+    const domain = "balanced.example.com";
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    equal((await one(bench)).failures, 1, "HTTP-01 comes first");
+    time.pass(2 * MINUTE_MS);
+    await bench.edge.keeper.settled();
+    const first = await one(bench);
+    equal(first.failures, 0, bench.log.join("\n"));
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await bench.edge.keeper.settled();
+    const second = await one(bench);
+    equal(second.failures, 0);
+    notEqual(second.fingerprint, first.fingerprint);
+    ok(!bench.log.some((line) => line.includes("could not be taken away")));
   },
 });
 
