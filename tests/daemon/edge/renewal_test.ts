@@ -94,6 +94,40 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "while the CA is down for the week a renewal falls into, the old certificate is served, and the new one comes afterwards",
+  ignore,
+  async fn() {
+    await using pebble = await startPebble();
+    const time = startClock();
+    await using bench = await startBench({ pebble, now: time.now });
+    const domain = "patient.example.com";
+    await add(bench, domain);
+    await until(async () => (await one(bench)).state === "served", "service");
+    const { fingerprint, next_renewal } = await one(bench);
+    pebble.pause();
+    time.set(new Date(Date.parse(next_renewal!) + 1000));
+    for (let day = 0; day < 7; day++) {
+      await bench.edge.keeper.settled();
+      time.pass(DAY_MS);
+    }
+    await bench.edge.keeper.settled();
+    const waiting = await one(bench);
+    deepEqual([waiting.fingerprint, waiting.state], [fingerprint, "served"]);
+    ok(waiting.failures >= 5 && waiting.days_left! > 0, `${waiting.failures} failures, ${waiting.days_left} days left`);
+    match(waiting.last_error!, /Cannot reach the CA/);
+    await pebble.restart();
+    time.pass(2 * DAY_MS);
+    await bench.edge.keeper.settled();
+    const renewed = await until(
+      async () => (await one(bench)).fingerprint !== fingerprint && one(bench),
+      "the new one",
+    );
+    deepEqual([renewed.failures, renewed.last_error], [0, null]);
+  },
+});
+
+Deno.test({
   name: "the certificate of a route that was removed is renewed no more, kept until its end, and then forgotten",
   ignore,
   async fn() {

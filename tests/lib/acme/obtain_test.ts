@@ -6,7 +6,7 @@ import { AcmeClient, certificateId, dnsHookSolver, httpSolver, obtainCertificate
 import { generateKeyPair, parseCertificate, parseCertificates, verifyChain } from "@helyos/pki";
 import { freePort } from "../../support/free_port.ts";
 import { startPebble, writeDnsHook } from "../../support/pebble.ts";
-import { temporaryFolder } from "../../support/process.ts";
+import { run, temporaryFolder } from "../../support/process.ts";
 import { lacking } from "../../support/tools.ts";
 import { registered, serveChallenges, startBench } from "./support.ts";
 
@@ -123,6 +123,26 @@ Deno.test({
     notEqual(third.chainPem, second.chainPem);
     await client.revoke(leaf.der, 1);
     await rejects(client.revoke(leaf.der, 1), { name: "AcmeError" });
+  },
+});
+
+Deno.test({
+  name:
+    "certificateId() names a certificate as RFC 9773 §4.1 does, with the zero in front of a serial number whose first bit is set",
+  ignore: lacking("openssl"),
+  async fn() {
+    await using folder = await temporaryFolder();
+    const { code, stdout } = await run("openssl", [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"],
+      ...["-set_serial", "0x87654321", "-keyout", "key.pem", "-addext", "authorityKeyIdentifier=keyid:always"],
+    ], { home: folder.path });
+    equal(code, 0);
+    const [key, serial] = certificateId(stdout).split(".");
+    equal(serial, "AIdlQyE", "the RFC's example");
+    equal(
+      Uint8Array.fromBase64(key!, { alphabet: "base64url" }).toHex(),
+      parseCertificate(stdout).authorityKeyIdentifier!.keyIdentifier,
+    );
   },
 });
 

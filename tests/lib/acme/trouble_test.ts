@@ -265,6 +265,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "AcmeClient reads no answer of over a megabyte, whatever it holds",
+  ignore,
+  async fn() {
+    await using one = await bench();
+    one.faults.alter = ({ path }, answer) =>
+      path === "/dir" ? changed(answer, (json) => ({ ...json, padding: "x".repeat(2 ** 20) })) : answer;
+    await using fresh = new AcmeClient({
+      directoryUrl: one.faults.directoryUrl,
+      ca: one.faults.ca,
+      accountKey: await generateKeyPair(),
+    });
+    await rejects(fresh.directory(), { code: "protocol", message: /over 1048576 bytes/ });
+  },
+});
+
+Deno.test({
   name: "AcmeClient gives up on a server that is silent, in TLS, before or within an answer",
   async fn() {
     const sockets = new Set<Socket>();
