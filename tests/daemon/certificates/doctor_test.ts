@@ -190,6 +190,7 @@ Deno.test("diagnose() says what CAA parameters and critical records forbid (RFC 
     value: "letsencrypt.org",
   }];
   equal((await findings({ caa: { [DOMAIN]: both } })).caa![0], "ok", "one of them is enough");
+  equal((await caa("LetsEncrypt.ORG"))[0], "ok", "names know no letter case");
   const strange = [{ tag: "issue", value: "letsencrypt.org" }, { critical: true, tag: "tbs", value: "x" }];
   match((await findings({ caa: { [DOMAIN]: strange } })).caa![1], /critical record tbs/);
   match((await caa("letsencrypt.org", { meta: { caaIdentities: undefined } }))[1], /does not say what it is called/);
