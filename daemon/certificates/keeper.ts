@@ -243,7 +243,6 @@ export class CertificateKeeper implements AsyncDisposable {
       return void await this.#replan({ plan, lock }, { ...patient, nextAttempt: until, due: until });
     }
     await this.#order(job, directory);
-    if (plan.value.failures > 0) log.info(`${domain} has a certificate again`);
   }
 
   async #order({ plan, lock, signal }: Job, directory: string): Promise<void> {
@@ -267,6 +266,7 @@ export class CertificateKeeper implements AsyncDisposable {
         progress,
       );
       log.info(`got a certificate for ${domain}`, { ends: certificate.notAfter, issuer: certificate.issuer });
+      if (plan.value.failures > 0) log.info(`${domain} has a certificate again`);
     } catch (error) {
       if (error instanceof Superseded || signal.aborted) return;
       meter.failure(domain);

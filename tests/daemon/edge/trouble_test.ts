@@ -51,10 +51,13 @@ Deno.test({
       );
     }
     ok(pauses.length <= 11, `${pauses.length} attempts in a week`);
+    const again = () => bench.log.filter((line) => line.includes("has a certificate again")).length;
+    equal(again(), 0, "while it has none");
     await pebble.restart();
     await bench.edge.keeper.settled();
     const served = await until(async () => (await one(bench)).state === "served" && one(bench), "service");
     deepEqual([served.failures, served.last_error, served.next_attempt], [0, null, null]);
+    equal(again(), 1);
   },
 });
 
