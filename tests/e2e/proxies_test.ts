@@ -4,6 +4,7 @@
  */
 import { deepEqual, equal, match } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate } from "@helyos/pki";
 import { freePort } from "../support/free_port.ts";
@@ -76,6 +77,19 @@ async function until(what: string, { daemon }: Site, look: () => Promise<boolean
     if (Date.now() > deadline) throw new Error(`waited in vain for ${what}:\n${daemon.log()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Files of the data directory in which a key stands in the clear, the API's own excepted. */
+async function keyFiles(home: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(join(home, ".helyos/data"), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === "http-server-key.pem") continue;
+    const path = join(entry.parentPath, entry.name);
+    if (!(await readFile(path, "latin1")).includes("PRIVATE KEY")) continue;
+    equal((await stat(path)).mode & 0o777, 0o600, path);
+    found.push(path);
+  }
+  return found;
 }
 
 async function add(site: Site, domain: string, ...more: string[]): Promise<void> {
@@ -179,6 +193,8 @@ Deno.test({
       await until(backend, site, async () => (await site.curl("https://api.example.com/")).code === 0);
       await until(`${backend} seen`, site, async () => (await statuses(site))["api.example.com"] === "served");
       equal(await serial(), issued);
+      // What needs its keys as files has them while it serves; the embedded proxy leaves none
+      deepEqual([backend, (await keyFiles(site.home)).length], [backend, backend === "embedded" ? 0 : 1]);
       const config = await site.helyos("status", "--json");
       equal(config.code, 0, config.stderr);
     }
