@@ -60,7 +60,8 @@ linux() { # SYSTEM FOLDER BUNDLE FRESH COMMAND …; FRESH is what the command ne
   quiet as_root "$@" $fresh
   # Nobody tells Debian's hooks (Java's trust store is one) of a local file that is gone; they take what goes as \`-LINK\` lines.
   for hook in /etc/ca-certificates/update.d/*; do
-    [ ! -x "$hook" ] || printf '%s\\n' "-/etc/ssl/certs/\${name%.crt}.pem" | as_root "$hook" >/dev/null 2>&1 || :
+    [ ! -x "$hook" ] || printf '%s\\n' "-/etc/ssl/certs/\${name%.crt}.pem" | as_root "$hook" >/dev/null 2>&1 ||
+      fail "$hook failed: what it keeps, such as Java's trust store, may trust the CA still"
   done
   if holds "$bundle"; then echo "$system elsewhere"; else echo "$system removed"; fi
 }

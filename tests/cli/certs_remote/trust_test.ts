@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { chmod, cp, mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { openCa } from "../../../cli/certs/ca.ts";
@@ -18,7 +18,7 @@ async function makeCa(folder: string) {
 }
 
 /** Folders of this machine that a scratch root has its own copy of. */
-const COPIED = ["/etc/ssl", "/usr/local/share"];
+const COPIED = ["/etc/ssl", "/etc/ca-certificates", "/usr/local/share"];
 
 /** A script that runs its arguments where the trust store is a copy, and `hidden` programs are not there. */
 async function scratchRoot(folder: string, hidden: readonly string[] = []): Promise<string> {
@@ -107,6 +107,16 @@ esac\n`,
     deepEqual(await changeTrust(shell, "install", ca), { system: "debian", state: "present" });
     deepEqual(await changeTrust(shell, "remove", ca), { system: "debian", state: "elsewhere" });
     match(await readFile(foreign, "utf8"), /^# ours/);
+
+    // What could not be told may trust it still, and that is said.
+    await rm(foreign);
+    equal((await run(enter, ["update-ca-certificates", "--fresh"], { home: "/" })).code, 0);
+    deepEqual(await changeTrust(shell, "install", ca), { system: "debian", state: "installed" });
+    const hook = join(folder.path, "root/etc/ca-certificates/update.d/zz-deaf");
+    await writeFile(hook, "#!/bin/sh\n! grep -q '^-.*helyos'\n");
+    await chmod(hook, 0o755);
+    await rejects(() => changeTrust(shell, "remove", ca), { message: /zz-deaf failed: .*may trust the CA still/ });
+    equal((await verify()).code !== 0, true);
   },
 });
 
