@@ -72,8 +72,9 @@ export async function readAcmeSettings(config: EdgeConfig): Promise<AcmeSettings
   }
   const eab = config.acmeEab;
   const hmacKey = eab === undefined ? undefined : (await readFile("--acme-eab-hmac-file", eab.hmacFile)).trim();
-  // Some CAs show it in plain base64, which @helyos/acme takes as well
-  if (hmacKey !== undefined && !/^[\w+/-]{16,}=*$/.test(hmacKey)) {
+  // Some CAs show it in plain base64, which @helyos/acme takes as well. One character over a group of four is half an octet
+  const digits = hmacKey?.replace(/={0,2}$/, "") ?? "";
+  if (hmacKey !== undefined && (!/^[\w+/-]{16,}$/.test(digits) || digits.length % 4 === 1)) {
     throw new ConfigError(`cannot use --acme-eab-hmac-file ${eab!.hmacFile}: it holds no key in base64url`);
   }
   return {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { LETS_ENCRYPT, LETS_ENCRYPT_STAGING } from "../../daemon/certificates/settings.ts";
 import { type Config, type Environment, readConfig, readLogging } from "../../daemon/config.ts";
 import { readAcmeSettings } from "../../daemon/edge.ts";
@@ -120,6 +120,11 @@ Deno.test("readAcmeSettings() reads what the command line says about ACME, and w
         preferredChain: "ISRG Root X1",
         externalAccount: { keyId: "kid", hmacKey },
       });
+    }
+    for (const text of ["", "short", "AbCd-_0123456789A", "AbCd-_0123456789 AbCd", "AbCd-_0123456789AbCd===="]) {
+      await Deno.writeTextFile(hmacFile, text);
+      const refused = () => settings("--acme-eab-kid", "kid", "--acme-eab-hmac-file", hmacFile);
+      await rejects(refused, { name: "ConfigError", message: /holds no key in base64url/ }, text);
     }
   } finally {
     await Deno.remove(hmacFile);
