@@ -3,11 +3,9 @@
  */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { certificateId } from "@helyos/acme";
 import { parseCertificates, verifyChain } from "@helyos/pki";
 import * as certificates from "../../../daemon/certificates/certificates.ts";
 import { diagnose } from "../../../daemon/certificates/doctor.ts";
-import { certificateKey, type StoredCertificate } from "../../../daemon/certificates/records.ts";
 import { deleteRoute } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
@@ -342,44 +340,6 @@ Deno.test({
     const certificate = await one(bench);
     deepEqual([certificate.failures, certificate.state !== "failed"], [0, true]);
     ok(certificate.fingerprint);
-  },
-});
-
-Deno.test({
-  name:
-    "a renewal says which certificate it replaces, not after a failure, and never to an account that did not order it",
-  ignore,
-  async fn() {
-    // Nothing is asked again about a name that is proven already, unless pebble is told to
-    await using scene = await setScene({ pebble: { env: { PEBBLE_AUTHZREUSE: "0" } } });
-    const { bench, faults, time } = scene;
-    const domain = "replaces.example.com";
-    const orders = () => faults.seen.filter(({ path }) => path === "/order-plz").map(({ payload }) => payload.replaces);
-    const idOf = async () => certificateId((await certificates.readCertificate(bench.deps, domain)).chain_pem!);
-    const renew = async () => {
-      const earlier = orders().length;
-      await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
-      await bench.edge.keeper.settled();
-      return orders()[earlier]; // the first: pebble may not know the last certificate yet, and then has it sent without
-    };
-    await add(bench, domain);
-    await bench.edge.keeper.settled();
-    deepEqual(orders(), [undefined]);
-    let id = await idOf();
-    equal(await renew(), id);
-
-    id = await idOf();
-    bench.proxy.lie = "wrong";
-    equal(await renew(), id);
-    equal((await one(bench)).failures, 1);
-    bench.proxy.lie = undefined;
-    time.pass(DAY_MS);
-    equal(await renew(), undefined, "the CA may have refused because of the link");
-
-    const stored = (await bench.store.get<StoredCertificate>(certificateKey(domain)))!;
-    const value = { ...stored.value, account: "https://ca.example/another" };
-    await bench.store.commit([{ put: stored.key, value }], [stored]);
-    equal(await renew(), undefined);
   },
 });
 
