@@ -162,6 +162,7 @@ Deno.test({
       if (fingerprint !== null) continue;
       const wait = Date.parse(next_attempt!) - time.now().getTime();
       ok(wait > 7_100_000 && wait < 7_300_000, `${domain} waits ${wait} ms`);
+      ok((await plan(bench, domain)).pauses?.[faults.directoryUrl], "also after a restart");
     }
     const asked = faults.seen.length;
     time.pass(7_000_000);
