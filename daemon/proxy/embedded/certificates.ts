@@ -3,37 +3,10 @@
  *
  * @module
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { ServedCertificate } from "../backend.ts";
-
-/** Why a certificate cannot be served; undefined when it can. The platform itself would fail late and silently. */
-function flawOf({ certPem, keyPem }: ServedCertificate): string | undefined {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(certPem);
-  } catch {
-    return "its certificate cannot be read";
-  }
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(keyPem);
-    if (!certificate.checkPrivateKey(key)) return "its key does not belong to its certificate";
-  } catch {
-    return "its private key cannot be read";
-  }
-  return isUsable(key) ? undefined : UNUSABLE;
-}
-
-const UNUSABLE = "its key is of a kind or size that this proxy cannot use";
-
-/** What Deno's TLS signs with. */
-function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
-  if (type === "rsa") return (details?.modulusLength ?? 0) >= 2048;
-  if (type === "ec") return ["prime256v1", "secp384r1", "secp521r1"].includes(details?.namedCurve ?? "");
-  return type === "ed25519";
-}
+import { flawOf, UNUSABLE_KEY } from "../flaw.ts";
 
 interface Entry {
   readonly certificate: ServedCertificate;
@@ -87,7 +60,7 @@ export class CertificateTable {
     try {
       return entry.context ??= createSecureContext({ cert: entry.certificate.certPem, key: entry.certificate.keyPem });
     } catch {
-      entry.flaw = UNUSABLE; // thrown into a handshake, it would end the thread
+      entry.flaw = UNUSABLE_KEY; // thrown into a handshake, it would end the thread
       return undefined;
     }
   }

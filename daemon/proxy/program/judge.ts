@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import type { Address, ServedCertificate, Site } from "../backend.ts";
+import { flawOf } from "../flaw.ts";
 
 const DOMAIN = /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const HOST = /^[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?$/i;
@@ -58,23 +59,7 @@ export function judgeCertificate(certificate: ServedCertificate): Judged {
   if (known !== undefined) return known;
   const { id, certPem, keyPem } = certificate;
   const hash = createHash("sha256").update(certPem).update("\0").update(keyPem).digest("hex").slice(0, 16);
-  const result = { tag: `${id}-${hash}`, wrong: ID.test(id) ? wrongWith(certPem, keyPem) : "its id is no file name" };
+  const result = { tag: `${id}-${hash}`, wrong: ID.test(id) ? flawOf(certificate) : "its id is no file name" };
   judged.set(certificate, result);
   return result;
-}
-
-function wrongWith(certPem: string, keyPem: string): string | undefined {
-  const chain = certPem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  if (chain === null) return "its certificate is no PEM";
-  let leaf: X509Certificate;
-  try {
-    [leaf] = chain.map((one) => new X509Certificate(one)) as [X509Certificate];
-  } catch {
-    return "its certificate cannot be read";
-  }
-  try {
-    return leaf.checkPrivateKey(createPrivateKey(keyPem)) ? undefined : "its key does not belong to its certificate";
-  } catch {
-    return "its private key cannot be read";
-  }
 }

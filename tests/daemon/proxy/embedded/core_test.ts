@@ -378,7 +378,7 @@ Deno.test("ProxyCore fails a site whose certificate cannot be served, and that s
   });
   deepEqual(failed, [
     { domain: "b.test", reason: "its key does not belong to its certificate" },
-    { domain: "c.test", reason: "its certificate cannot be read" },
+    { domain: "c.test", reason: "its certificate is no PEM" },
     { domain: "d.test", reason: "its private key cannot be read" },
     { domain: "e.test", reason: "its certificate is missing" },
   ]);
@@ -423,7 +423,7 @@ Deno.test({
       putSites: certificates.map(({ id }) => site(id, [upstream.address], { tls: { certificateId: id } })),
       putCertificates: certificates,
     });
-    const reason = "its key is of a kind or size that this proxy cannot use";
+    const reason = "its key is of a kind or size that cannot be served";
     deepEqual(failed, bad.map(({ id }) => ({ domain: id, reason })));
     for (const { id } of bad) await rejects(call(proxy.https, { serverName: id }));
     for (const { id } of good) {

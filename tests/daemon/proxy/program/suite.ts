@@ -4,7 +4,7 @@
 import { createRootCa, exportPrivateKey, generateKeyPair, issueCertificate, type Issuer } from "@helyos/pki";
 import { deepEqual, equal, match } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { request as requestTls } from "node:https";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
@@ -354,6 +354,41 @@ export function proxySuite(name: ProgramName): void {
     equal(await leaf(https!, "app.test"), fingerprintOf(good));
     equal((await ask(http!, "beside.test")).status, 200);
     match(proxy.status().detail, /serves 1 of 4 sites$/);
+  });
+
+  test("apply() serves the others beside a key that no TLS signs with", async ({ proxy, desired, proxyDir }) => {
+    await using app = await startUpstream("app");
+    const good = await certificateFor("app.test");
+    const [keyFile, certFile] = [join(proxyDir, "odd.key"), join(proxyDir, "odd.crt")];
+    const args = [
+      "req",
+      "-x509",
+      "-nodes",
+      "-subj",
+      "/CN=odd.test",
+      "-newkey",
+      "ed448",
+      "-keyout",
+      keyFile,
+      "-out",
+      certFile,
+    ];
+    equal((await run("openssl", args, { home: proxyDir })).code, 0);
+    const odd = {
+      ...good,
+      id: "odd",
+      certPem: await readFile(certFile, "utf8"),
+      keyPem: await readFile(keyFile, "utf8"),
+    };
+    const statuses = await proxy.apply(
+      desired([secure("app.test", good, app.address), secure("odd.test", odd, app.address)], [good, odd]),
+    );
+    deepEqual(statuses, [served("app.test"), {
+      domain: "odd.test",
+      state: "failed",
+      reason: "its key is of a kind or size that cannot be served",
+    }]);
+    equal(await leaf(proxy.status().https!, "app.test"), fingerprintOf(good));
   });
 
   test("apply() tells of a port in use, and serves once it is free", async ({ proxy, desired }) => {
