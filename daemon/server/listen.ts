@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { type Failure, failureResponse } from "./failure.ts";
 import type { ConnectionInfo } from "./exchange.ts";
 import type { Handler } from "./handler.ts";
@@ -170,12 +171,12 @@ function serve(
   options: Omit<ListenOptions, "certificate"> & { certificate: ServerCertificate | undefined },
 ): Promise<Server> {
   const { host, port, certificate, handler, onBroken } = options;
-  const { promise, resolve } = Promise.withResolvers<number>();
+  const { promise, resolve } = Promise.withResolvers<Deno.NetAddr>();
   let retiring = false;
   const server = Deno.serve({
     hostname: host,
     port,
-    onListen: (address) => resolve(address.port),
+    onListen: resolve,
     onError: (error) => failureResponse(onBroken(error)),
     ...(certificate === undefined ? {} : { ...certificate, reusePort: true }),
   } as Deno.ServeTcpOptions, (request, info: ConnectionInfo) => {
@@ -183,7 +184,27 @@ function serve(
     if (!retiring) return answer;
     return answer instanceof Promise ? answer.then(last) : last(answer);
   }) as Deno.HttpServer;
-  return promise.then((bound) => ({ server, port: bound, retire: () => void (retiring = true) }));
+  return promise.then(async (bound) => {
+    if (wasMoved({ host, port }, bound)) {
+      await server.shutdown();
+      const where = hostPort(bound.hostname, bound.port);
+      throw new Error(`the runtime listened on ${where} instead; unset DENO_SERVE_ADDRESS`);
+    }
+    return { server, port: bound.port, retire: () => void (retiring = true) };
+  });
+}
+
+/** `DENO_SERVE_ADDRESS` moves a server without a word, from the loopback to the world; only the launcher takes it away. */
+function wasMoved(asked: { host: string; port: number }, bound: Deno.NetAddr): boolean {
+  if (asked.port !== 0 && bound.port !== asked.port) return true;
+  const address = canonicalAddress(bound.hostname);
+  if (asked.host === "localhost") return !/^(127\.|\[::1\])/.test(address);
+  return isIP(asked.host) !== 0 && canonicalAddress(asked.host) !== address;
+}
+
+/** An IP address as a URL spells it, so that every spelling of one address is the same. */
+function canonicalAddress(address: string): string {
+  return new URL(`http://${hostPort(address, 80)}`).hostname;
 }
 
 /** RFC 9112 §9.6: the last answer of a connection. HTTP/2 has no such field and leaves it out; there GOAWAY says it. */

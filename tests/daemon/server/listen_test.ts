@@ -226,3 +226,32 @@ Deno.test("hostPort() puts an IPv6 address into brackets", () => {
     "localhost:3",
   ]);
 });
+
+Deno.test("listen() serves nowhere but where it was told, whatever the environment says", async () => {
+  const script = `
+    import { listen } from ${JSON.stringify(import.meta.resolve("../../../daemon/server/listen.ts"))};
+    await listen({ host: "127.0.0.1", port: 0, handler: () => new Response("ok"), onBroken: () => Deno.exit(2) });
+    console.log("served");
+    Deno.exit();`;
+  const start = (env: Record<string, string>) =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--frozen", "--no-prompt", "--allow-net", "--ext=ts", "-"],
+      env,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  for (
+    const [env, expected] of [[{}, /^served$/m], [
+      { DENO_SERVE_ADDRESS: "tcp:127.0.0.9:0" },
+      /127\.0\.0\.9.*unset/,
+    ]] as const
+  ) {
+    const child = start(env);
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(script));
+    await writer.close();
+    const { stdout, stderr } = await child.output();
+    match(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr), expected);
+  }
+});
