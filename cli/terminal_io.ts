@@ -19,8 +19,29 @@ export function terminalIo(): Io {
     stderr: sinkOf(Deno.stderr),
     env: (name) => Deno.env.get(name) || undefined,
     now: () => new Date(),
-    readFile: (path) => Deno.readFile(path),
+    readFile: readNamedFile,
   };
+}
+
+/** No file that people name to a command is as large; a device or a log given by mistake is, or never ends. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+async function readNamedFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
