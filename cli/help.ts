@@ -75,7 +75,24 @@ function possible(choices: readonly string[] | undefined): string {
   return choices ? ` [possible values: ${choices.join(", ")}]` : "";
 }
 
+/** No line is longer, so that a page fits the terminals people have. */
+const PAGE_COLUMNS = 132;
+
 function columns(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  const indent = " ".repeat(width + 4);
+  return rows.map(([left, right]) =>
+    `  ${left.padEnd(width)}  ${wrap(right, PAGE_COLUMNS - indent.length).join(`\n${indent}`)}`
+  ).join("\n");
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line === "") lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
