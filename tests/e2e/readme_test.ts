@@ -29,6 +29,11 @@ judged("README.md: the five-minute tour works line by line", async () => {
   const bin = join(home.path, "bin");
   await Deno.mkdir(bin);
   await Deno.symlink(Deno.execPath(), join(bin, "deno"));
+  // What "Run it" left behind
+  const before = join(home.path, ".helyos/config.toml");
+  const contexts = 'current-context = "local"\n\n[context.local]\nserver = "http://localhost:6443"\n';
+  await Deno.mkdir(join(home.path, ".helyos"));
+  await writeFile(before, contexts);
   const file = join(home.path, "tour.sh");
   await writeFile(file, `set -e\nset -m\ntrap 'kill %1 2>/dev/null || true' EXIT\n${script}`);
   const tour = await run("bash", [file], {
@@ -47,6 +52,7 @@ judged("README.md: the five-minute tour works line by line", async () => {
     match(tour.stdout, said);
   }
   match(tour.stderr, /missing or invalid bearer token/);
+  equal(await readFile(before, "utf8"), contexts);
 });
 
 Deno.test("README.md: its start command serves and its CLI command answers, from a home that has never seen Helyos", async () => {
