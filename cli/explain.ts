@@ -17,6 +17,14 @@ const STATUS_HINTS: Readonly<Record<number, string>> = {
   503: "helyosd may be starting up. Retry in a few seconds",
 };
 
+/** Where to look instead, by how a 404 begins: what is missing is no pod and no deployment. */
+const LISTINGS: readonly (readonly [beginning: string, command: string])[] = [
+  ["project not found", "helyos project list"],
+  ["route not found", "helyos routes --all-projects"],
+  ["no certificate for", "helyos cert ls"],
+  ["no active token named", "helyos auth token ls"],
+];
+
 /** What the client makes of a 404 without a reason. Every daemon names what is missing, but for a request it does not know. */
 const WORDLESS = "Resource not found";
 const OLDER = "or the daemon is older than this helyos and does not know the request";
@@ -44,6 +52,13 @@ function refusalHint({ status, message, retryAfterSeconds }: ApiError, target: T
   if (status === 403) return "Check your authentication credentials: the token's scope does not allow this";
   if (status === 429) return `Wait ${retryAfterSeconds ?? 60} seconds: too many failed attempts from this address`;
   if (status === 404 && message === WORDLESS) return `${STATUS_HINTS[404]}; ${OLDER}`;
+  if (status === 404) {
+    const listing = LISTINGS.find(([beginning]) => message.startsWith(beginning));
+    if (listing !== undefined) return `See what there is with: ${listing[1]}`;
+  }
+  if (status === 409 && message.startsWith("route already exists")) {
+    return "See where it leads with: helyos routes --all-projects; to change it, remove it first: helyos route rm";
+  }
   return STATUS_HINTS[status];
 }
 

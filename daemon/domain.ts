@@ -33,7 +33,7 @@ export function parseDomain(text: string): string {
   // What a URL parser would take for another part of a URL, or drop; and white space, quotes and control characters anywhere
   // deno-lint-ignore no-control-regex -- exactly those are refused
   if (/[\x00-\x2c\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]/.test(name)) {
-    throw new RangeError("has characters that no host name has");
+    throw new RangeError("has characters that no host name has; give the name alone, such as api.example.com");
   }
   // RFC 5891 by way of UTS 46, as browsers do it; empty when there is no such name
   const ascii = domainToASCII(name).toLowerCase();

@@ -1,6 +1,6 @@
 import { PinningError, type PinningErrorCode } from "@helyos/pinning";
 import { equal, match } from "node:assert/strict";
-import { callEndpoint, listAudit } from "@helyos/api";
+import { ApiError, callEndpoint, listAudit } from "@helyos/api";
 import { explainConnection, explainRefusal } from "../../cli/explain.ts";
 import { CliError } from "../../cli/failure.ts";
 
@@ -44,6 +44,29 @@ Deno.test("explainRefusal() tells what is missing from a request that an older d
     return explainRefusal(refused, target).hint ?? "";
   };
   const verify = "Verify the resource name and project with: helyos pods / helyos deployments";
-  equal(await hint('{"error":"project not found: x"}'), verify);
+  equal(await hint('{"error":"deployment not found: p/d"}'), verify);
   equal(await hint(null), `${verify}; or the daemon is older than this helyos and does not know the request`);
+});
+
+Deno.test("explainRefusal() names the listing of what is missing", () => {
+  const target = {
+    server: "https://h:6443",
+    tls: "pinned",
+    ca: undefined,
+    token: "t",
+    context: "prod",
+    project: undefined,
+    heldBack: undefined,
+  } as const;
+  const hint = (message: string, status = 404) =>
+    explainRefusal(new ApiError(message, { status, code: null }), target).hint;
+  equal(hint("project not found: x"), "See what there is with: helyos project list");
+  equal(hint("route not found: a.example"), "See what there is with: helyos routes --all-projects");
+  equal(
+    hint("no certificate for a.example: neither a stored one nor one on its way"),
+    "See what there is with: helyos cert ls",
+  );
+  equal(hint("no active token named 'ci'"), "See what there is with: helyos auth token ls");
+  match(hint("route already exists: a.example", 409) ?? "", /remove it first: helyos route rm/);
+  equal(hint("project 'x' already exists", 409), undefined);
 });
