@@ -19,6 +19,8 @@ const PREFACE = `# Daemon flags
 
 Every value is checked before anything is written. A mistyped flag is a usage error (exit code 2, with a suggestion); a value that
 cannot be served is \`Error: …\` (exit code 1). \`helyosd --check\` with your flags says what would be served and changes nothing.
+What they are for is told in [Control-plane TLS](control-plane-tls.md), [Routes and certificates](routes-and-certificates.md) and
+[API tokens](tokens.md).
 
 **Environment.** \`HELYOS_API_TOKEN\` sets the API token, \`HELYOS_DATA_DIR\` the data directory (\`--data-dir\` beats it), \`RUST_LOG\` the log level
 (\`--log-level\` beats it), \`HELYOS_CONFIG\` and \`HOME\` say where the first start writes the local context, \`NOTIFY_SOCKET\` is systemd's. The launcher sets
