@@ -24,6 +24,8 @@ export interface Serving {
   readonly challenges: ServedSite | undefined;
   /** The port visitors reach HTTPS at. */
   readonly httpsPort: number;
+  /** The connection owes a request anew: of those that do, it is the last that has to make room. */
+  waits(connection: VisitorConnection): void;
   /** The connection is gone. */
   closed(connection: VisitorConnection): void;
 }
@@ -270,6 +272,7 @@ export class VisitorConnection implements VisitorSide {
     this.#request = undefined;
     const { limits, isStopping } = this.#serving;
     this.waitingSince = performance.now();
+    this.#serving.waits(this);
     if (close || this.#halfClosed || isStopping && this.#pending === undefined) {
       this.#finish(isWhole ? limits.bodyMs : limits.lingerMs);
       return;

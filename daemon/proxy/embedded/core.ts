@@ -174,6 +174,10 @@ export class ProxyCore implements Serving, AsyncDisposable {
     this.#connections.add(new VisitorConnection(socket, this, arrival));
   }
 
+  waits(connection: VisitorConnection): void {
+    if (this.#connections.delete(connection)) this.#connections.add(connection);
+  }
+
   closed(connection: VisitorConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#emptied?.();
@@ -181,7 +185,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
 
   #tick(): void {
     const now = performance.now();
-    for (const connection of this.#connections) connection.tick(now);
+    // Those that act on a deadline change places
+    for (const connection of [...this.#connections]) connection.tick(now);
     this.#http.listenOn();
     this.#https.listenOn();
     this.#sites.sweep(now);

@@ -137,6 +137,21 @@ Deno.test("ProxyCore makes room for who speaks: whoever says nothing leaves, the
   }
 });
 
+Deno.test("ProxyCore makes room for who speaks: whoever came first and speaks still stays", async () => {
+  await using upstream = await startUpstream(() => ok("hello"));
+  await using proxy = await startCore([site("a", [upstream.address])], { limits: { maxConnections: 2 } });
+  using early = await call(proxy.http);
+  early.send(KEEP);
+  await early.until(/hello$/);
+  using silent = await call(proxy.http);
+  early.send(KEEP);
+  await early.until(/hello[^]*hello$/);
+  match(await say(proxy.http, GET), /hello$/);
+  equal(await silent.ended(), "");
+  early.send(KEEP);
+  await early.until(/hello[^]*hello[^]*hello$/);
+});
+
 Deno.test("ProxyCore counts handshakes that fail, hang or succeed, and forgets them", async () => {
   await using upstream = await startUpstream((head) => head.includes("/busy") ? "" : ok("hello"));
   const a = await certificate("a", ["a"]);
