@@ -163,9 +163,9 @@ export function createHasher(options: HasherOptions = {}): Hasher {
 
   function compute(key: string, job: Omit<Job, "resolve" | "reject">): Promise<Uint8Array> {
     if (closed) return Promise.reject(new Failure("unavailable", "the daemon is stopping"));
-    const full = waitingCount >= maxWaiting && !makeRoom(job.rank);
+    const hasShare = (waiting.get(key)?.length ?? 0) >= maxWaitingOfKey;
+    if (hasShare || waitingCount >= maxWaiting && !makeRoom(job.rank)) return Promise.reject(TOO_MANY);
     const jobs = waiting.get(key) ?? [];
-    if (full || jobs.length >= maxWaitingOfKey) return Promise.reject(TOO_MANY);
     return new Promise((resolve, reject) => {
       jobs.push({ ...job, resolve, reject });
       waiting.set(key, jobs);

@@ -82,6 +82,15 @@ Deno.test("verify() serves those who failed less often first, and a full queue m
   deepEqual(order, ["late unavailable", "b unavailable", "d unavailable", "running", "hash", "honest", "a", "c"]);
 });
 
+Deno.test("verify() takes nobody's place in a full queue for a key that has its share", async () => {
+  await using hasher = createHasher({ maxWaiting: 3, maxWaitingOfKey: 2 });
+  const phc = cheap(await hasher.hash("x"));
+  const ask = (key: string, rank: number) =>
+    hasher.verify("x", phc, { key, rank }).then(() => key, ({ code }) => `${key} ${code}`);
+  const asked = [ask("running", 0), ask("flood", 0), ask("flood", 0), ask("other", 5), ask("flood", 0)];
+  deepEqual(await Promise.all(asked), ["running", "flood", "flood", "other", "flood unavailable"]);
+});
+
 Deno.test("verify() refuses when too many wait, and what the turn no longer admits", async () => {
   await using hasher = createHasher({ maxWaiting: 3, maxWaitingOfKey: 2 });
   const phc = cheap(await hasher.hash("x"));
