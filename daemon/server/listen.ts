@@ -71,12 +71,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const running = new Running(options.handler);
   let port = options.port;
   let certificate = options.certificate;
-  const start = (): Promise<Server> => serve({ ...options, port, certificate, handler: running.handler });
+  const start = (certificate: ServerCertificate | undefined): Promise<Server> =>
+    serve({ ...options, port, certificate, handler: running.handler });
 
   if (certificate !== undefined) port = probePort(host, port);
   let current: Server;
   try {
-    current = await start();
+    current = await start(certificate);
   } catch (error) {
     throw listenError(host, port, error);
   }
@@ -89,7 +90,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       while (!ending.signal.aborted && current === broken) {
         await pauseUnless(ending.signal, REVIVE_MS);
         try {
-          revive(current = await start());
+          const next = await start(certificate);
+          // Meanwhile a certificate may have been swapped, or all of it ended
+          if (ending.signal.aborted || current !== broken) return void await next.server.shutdown();
+          revive(current = next);
         } catch (error) {
           onBroken(error);
         }
@@ -102,12 +106,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     port,
     swap(next) {
-      // One at a time, so that the last one asked for is the one that stays
-      swapping = swapping.then(async () => {
+      // One at a time, so that the last one asked for is the one that stays, whatever became of those before
+      swapping = swapping.catch(() => {/* told to who asked for that swap */}).then(async () => {
         if (ending.signal.aborted) return;
+        const started = await start(next);
         certificate = next;
         const old = current;
-        revive(current = await start());
+        revive(current = started);
         // Closing a connection may cross a request on its way, which then is lost: so those in use go first, told to
         old.retire();
         await pauseUnless(ending.signal, retireMs);
@@ -202,9 +207,9 @@ function wasMoved(asked: { host: string; port: number }, bound: Deno.NetAddr): b
   return isIP(asked.host) !== 0 && canonicalAddress(asked.host) !== address;
 }
 
-/** An IP address as a URL spells it, so that every spelling of one address is the same. */
+/** An IP address as a URL spells it, so that every spelling of one address is the same; its zone, which no URL has, left out. */
 function canonicalAddress(address: string): string {
-  return new URL(`http://${hostPort(address, 80)}`).hostname;
+  return new URL(`http://${hostPort(address.replace(/%.*$/, ""), 80)}`).hostname;
 }
 
 /** RFC 9112 §9.6: the last answer of a connection. HTTP/2 has no such field and leaves it out; there GOAWAY says it. */

@@ -71,6 +71,11 @@ Deno.test("listen() refuses an address that is not this machine's", async () => 
   await rejects(() => open({ host: "192.0.2.1", handler: () => new Response("ok") }), /no such address/);
 });
 
+Deno.test("listen() takes an IPv6 address with its zone", async () => {
+  await using listener = await open({ host: "::1%1", handler: () => new Response("ok") });
+  equal(await (await fetch(`http://[::1]:${listener.port}/`)).text(), "ok");
+});
+
 Deno.test("probePort() leaves the port free", async () => {
   const port = probePort(host, 0);
   equal(probePort(host, port), port);
@@ -105,6 +110,21 @@ Deno.test("swap() serves another certificate while no request on a live connecti
   await Promise.all(load);
   deepEqual(failures, []);
   equal((await get(listener.port, { ca, agent: agentOf() })).subject, "leaf-3.test");
+});
+
+Deno.test("swap() says that a certificate cannot be served, goes on with the one before, and takes the next", async () => {
+  const { ca, pairs } = await certificates(2);
+  await using listener = await open({ certificate: pairs[0]!, handler: () => new Response("ok"), retireMs: 0 });
+  const subject = async () => (await get(listener.port, { ca, agent: new Agent() })).subject;
+  await rejects(listener.swap({ cert: "none", key: "none" }));
+  equal(await subject(), "leaf-0.test");
+  await listener.swap(pairs[1]!);
+  // A connection that the system gave to the server that leaves is reset
+  for (let tries = 0; tries < 20; tries++) {
+    const served = await subject().catch(() => "nothing");
+    if (served !== "nothing") return equal(served, "leaf-1.test");
+  }
+  throw new Error("nothing was served");
 });
 
 Deno.test("shutdown() does not wait for a swap that lets connections leave", async () => {
