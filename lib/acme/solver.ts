@@ -170,11 +170,11 @@ function runProgram(program: string, args: readonly string[], signal: AbortSigna
     });
     child.on("error", reject);
     child.on("exit", async (code: number | null, killedBy: string | null) => {
-      if (code === null) return reject(new Error(`it was stopped by ${killedBy}`));
       // What it left running may keep its standard error open.
-      await Promise.race([once(child, "close"), pause(LAST_WORDS_MS, undefined, { ref: false })]);
+      if (code !== null) await Promise.race([once(child, "close"), pause(LAST_WORDS_MS, undefined, { ref: false })]);
       child.stderr.destroy();
-      resolve({ code, stderr });
+      if (code === null) reject(new Error(`it was stopped by ${killedBy}`));
+      else resolve({ code, stderr });
     });
   });
 }

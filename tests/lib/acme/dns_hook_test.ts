@@ -2,7 +2,7 @@
  * Programs that prove names by DNS, as the library and the daemon run them.
  */
 import { equal, match, ok, rejects } from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dnsHookSolver, type HookRunner } from "@helyos/acme";
 import { runHook } from "../../../daemon/certificates/dns_hook.ts";
@@ -22,6 +22,20 @@ const RUNNERS: readonly (readonly [string, HookRunner | undefined])[] = [["the l
 ]];
 
 for (const [who, run] of RUNNERS) {
+  Deno.test(`dnsHookSolver() lets go of a program that ${who} stopped, whatever that left running`, async () => {
+    await using folder = await temporaryFolder();
+    const [program, freed] = [join(folder.path, "hook"), join(folder.path, "freed")];
+    // Goes on writing until nobody reads any more
+    const left = `trap '' PIPE; for n in $(seq 400); do echo on >&2 || { echo yes >${freed}; exit; }; sleep 0.05; done`;
+    await writeFile(program, `#!/bin/sh\n(${left}) &\nwait\n`, { mode: 0o700 });
+    const solver = dnsHookSolver({ program, timeoutMs: 500, ...(run === undefined ? {} : { run }) });
+    await rejects(solver.present(ANSWER, AbortSignal.timeout(30_000)), /did not end within 500 ms/);
+    for (const deadline = performance.now() + 10_000; await stat(freed).then(() => false, () => true);) {
+      ok(performance.now() < deadline, "its standard error is still open");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
   Deno.test(`dnsHookSolver() is held up by no program that ${who} runs, and tells what it said`, async () => {
     await using folder = await temporaryFolder();
     const said = join(folder.path, "said");
