@@ -3,7 +3,7 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Peer } from "./peer.ts";
 import { BadRequest, targetOf, toRequest } from "./server_request.ts";
-import { offerUpgrade, type UpgradeTicket } from "./upgrade.ts";
+import { offerUpgrade } from "./upgrade.ts";
 import type { WsConnection } from "./websocket.ts";
 
 /** What the server does for an upgrade. */
@@ -22,7 +22,7 @@ export async function handleUpgrade(
 ): Promise<void> {
   const { message, socket, head } = ticket;
   socket.on("error", () => {});
-  const offer: UpgradeTicket = { message, socket, head, peer: host.peer, onOpen: host.onOpen, isUsed: false };
+  const offer = { message, socket, head, peer: host.peer, isUsed: false };
   let connection: WsConnection | undefined;
   let response: Response;
   try {
@@ -35,7 +35,8 @@ export async function handleUpgrade(
         connection = opened;
         host.onOpen(opened);
       };
-      offerUpgrade(request, Object.assign(offer, { onOpen }));
+      const { WebSocketServer: Server } = await import("./ws.ts");
+      offerUpgrade(request, Object.assign(offer, { onOpen, Server }));
     }
     response = await host.answer(target.authority, request);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="@types/ws"
-import { WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { Peer } from "./peer.ts";
 import { WsConnection } from "./websocket.ts";
 
@@ -30,6 +30,8 @@ export interface UpgradeTicket {
   readonly socket: Duplex;
   readonly head: Uint8Array;
   readonly peer: Peer | null;
+  /** What the upgrade needs of `ws`, loaded before the handler runs, as {@linkcode upgradeWebSocket} does not wait. */
+  readonly Server: typeof WebSocketServer;
   readonly onOpen: (connection: WsConnection) => void;
   isUsed: boolean;
 }
@@ -64,14 +66,14 @@ export function upgradeWebSocket(request: Request, options: UpgradeOptions = {})
   }
   if (ticket.isUsed) throw new TypeError("Cannot upgrade: the request is upgraded or answered already");
   const { protocols = [], maxMessageBytes = 10_485_760 } = options;
-  const server = new WebSocketServer({
+  const { message, socket, head, peer, Server } = ticket;
+  const server = new Server({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: maxMessageBytes,
     handleProtocols: (offered: Set<string>) => protocols.find((protocol) => offered.has(protocol)) ?? false,
   });
-  const { message, socket, head, peer } = ticket;
   let connection: WsConnection | undefined;
   ticket.isUsed = true;
   // The callback runs before this returns, or never: a malformed handshake is answered with 400.

@@ -51,11 +51,14 @@ Deno.test({
       ok(success, `${where}:\n${new TextDecoder().decode(stderr)}`);
     };
     await deno(["check", ...flags, ...files], PAGE);
-    // What `ws` asks the environment for are switches of its own.
-    const allow = ["--allow-read", "--allow-write=.", "--allow-net=localhost,127.0.0.1,127.0.0.2", "--allow-env"];
+    // What `ws` asks the environment for are switches of its own: the programs without WebSockets do without.
+    const allowed = (code: string) => [
+      ...["--allow-read", "--allow-write=.", "--allow-net=localhost,127.0.0.1,127.0.0.2"],
+      ...(/WebSocket\(/.test(code) ? ["--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE"] : []),
+    ];
     for (const { language, code, line, file } of programs) {
       const where = `${PAGE}:${line}`;
-      if (language === "ts") await deno(["run", "--no-check", "--no-prompt", ...flags, ...allow, file], where);
+      if (language === "ts") await deno(["run", "--no-check", "--no-prompt", ...flags, ...allowed(code), file], where);
       else {
         for (const command of code.trim().split("\n")) {
           const [program, ...args] = command.split(" ");
