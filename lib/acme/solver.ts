@@ -103,7 +103,10 @@ export interface DnsHookOptions {
   readonly run?: HookRunner;
 }
 
-/** Runs a program to its end and stops it when `signal` aborts; rejects when it cannot be run or was stopped. */
+/**
+ * Runs a program to its end and stops it when `signal` aborts, also one that will not hear of it; rejects when it cannot be run or was
+ * stopped.
+ */
 export type HookRunner = (
   program: string,
   args: readonly string[],
@@ -160,16 +163,29 @@ async function runHook(options: DnsHookOptions, args: readonly string[], signal?
 
 /** How long to wait for what a program has still to say after it ended. */
 const LAST_WORDS_MS = 500;
+/** How long a program that is told to stop may tidy up before it is ended. */
+const GRACE_MS = 2_000;
 
 function runProgram(program: string, args: readonly string[], signal: AbortSignal): ReturnType<HookRunner> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], signal });
+    let grace: ReturnType<typeof setTimeout> | undefined;
+    const endSoon = () => { // SIGTERM is sent by spawn()
+      grace = setTimeout(() => {
+        Object.assign(child, { killed: false }); // else Deno takes it for dead and sends nothing
+        child.kill("SIGKILL");
+      }, GRACE_MS);
+    };
+    signal.addEventListener("abort", endSoon, { once: true });
     let stderr = "";
     child.stderr.on("data", (chunk: Uint8Array) => {
       if (stderr.length < 4096) stderr += new TextDecoder().decode(chunk);
     });
     child.on("error", reject);
     child.on("exit", async (code: number | null, killedBy: string | null) => {
+      signal.removeEventListener("abort", endSoon);
+      clearTimeout(grace);
       // What it left running may keep its standard error open.
       if (code !== null) await Promise.race([once(child, "close"), pause(LAST_WORDS_MS, undefined, { ref: false })]);
       child.stderr.destroy();

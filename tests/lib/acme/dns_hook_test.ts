@@ -4,6 +4,7 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { dnsHookSolver, type HookRunner } from "@helyos/acme";
 import { runHook } from "../../../daemon/certificates/dns_hook.ts";
 import { temporaryFolder } from "../../support/process.ts";
@@ -65,12 +66,26 @@ for (const [who, run] of RUNNERS) {
 
     const started = performance.now();
     await rejects((await solver("sleep 20", 300)).present(ANSWER, signal), /did not end within 300 ms/);
-    await rejects((await solver("trap '' TERM\nsleep 20", 300)).present(ANSWER, signal), /did not end within 300 ms/);
+    const pidFile = join(folder.path, "pid");
+    const deaf = await solver(`trap '' TERM\necho $$ >${pidFile}\nexec sleep 60`, 300);
+    await rejects(deaf.present(ANSWER, signal), /did not end within 300 ms/);
     const reason = new Error("enough");
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), 300);
     await rejects((await solver("sleep 20")).present(ANSWER, controller.signal), (thrown) => thrown === reason);
     await (await solver("sleep 20 &\nexit 0")).present(ANSWER, signal);
     ok(performance.now() - started < 10_000, "what they leave running holds nobody up");
+    const pid = (await Deno.readTextFile(pidFile)).trim();
+    const lives = () => {
+      try {
+        return process.kill(Number(pid), 0);
+      } catch {
+        return false;
+      }
+    };
+    for (const end = Date.now() + 10_000; lives() && Date.now() < end;) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    equal(lives(), false, "who does not hear is ended");
   });
 }
