@@ -8,13 +8,27 @@ import {
   type KeyPair,
 } from "@helyos/pki";
 import {
+  type CertificateDeps,
   deleteCertificate,
   importCertificate,
   listCertificates,
   readCertificate,
   renewCertificate,
 } from "../../../daemon/certificates/certificates.ts";
-import { createRoute, listRoutes } from "../../../daemon/routes/routes.ts";
+import {
+  certificateKey,
+  DUE,
+  dueKey,
+  orderNow,
+  type Plan,
+  planKey,
+  storePlan,
+} from "../../../daemon/certificates/records.ts";
+import { routeKey } from "../../../daemon/routes/records.ts";
+import { createRoute, deleteRoute, listRoutes, type RouteDeps } from "../../../daemon/routes/routes.ts";
+import { openSealerWith } from "../../../daemon/secrets/seal.ts";
+import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
+import { aroundStore } from "../../support/around_store.ts";
 import { type Bench, BY, startBench, until } from "../edge/support.ts";
 
 const DAY_S = 86_400;
@@ -222,6 +236,90 @@ Deno.test("a certificate imported before its route is served once the route is t
   await take(bench, "early.example", pem + pki.intermediate, keyPem);
   await createRoute(bench.deps, { domain: "early.example", project: "p", deployment: "d", tls_mode: "none" }, BY);
   equal((await listRoutes(bench.deps))[0]!.tls_mode, "manual");
+});
+
+Deno.test("a route added while its certificate is imported serves the import, whichever is stored first", async () => {
+  const pki = await createPki();
+  await using real = await openSqliteStore(":memory:");
+  let between: { readonly key: string; readonly happens: () => Promise<unknown> } | undefined;
+  const store = aroundStore(real, {
+    async commit(operations, guards) {
+      const now = operations.some((one) => "put" in one && one.put === between?.key) ? between : undefined;
+      if (now !== undefined) between = undefined;
+      await now?.happens();
+      return await real.commit(operations, guards);
+    },
+  });
+  await using bench = await startBench({ store, config: { acmeEmail: "ops@example.com" } });
+  for (const tls_mode of ["none", "auto"]) {
+    const add = (domain: string) => createRoute(bench.deps, { domain, project: "p", deployment: "d", tls_mode }, BY);
+    const import_ = async (domain: string) => {
+      const { pem, keyPem } = await pki.leaf(domain);
+      return await take(bench, domain, pem + pki.intermediate, keyPem);
+    };
+    const check = async (domain: string) => {
+      equal((await listRoutes(bench.deps)).find((route) => route.domain === domain)!.tls_mode, "manual", domain);
+      equal((await store.get<Plan>(planKey(domain)))!.value.kind, "watch", domain);
+      equal((await store.list(DUE)).filter(({ key }) => key.endsWith(`/${domain}`)).length, 1, domain);
+    };
+    const route = `${tls_mode}.route.example`;
+    between = { key: routeKey(route), happens: () => import_(route) };
+    equal((await add(route)).tls_mode, "manual");
+    await check(route);
+
+    const certificate = `${tls_mode}.import.example`;
+    between = { key: certificateKey(certificate), happens: () => add(certificate) };
+    await import_(certificate);
+    await check(certificate);
+  }
+  equal(between, undefined);
+});
+
+Deno.test("whoever changes a plan that the keeper changes meanwhile leaves the index in step with it", async () => {
+  const pki = await createPki();
+  await using real = await openSqliteStore(":memory:");
+  const due = (days: number) => new Date(Date.now() + days * DAY_S * 1000);
+  let domain = "";
+  let isFirst = false;
+  const store = aroundStore(real, {
+    async commit(operations, guards) {
+      if (isFirst) {
+        isFirst = false;
+        const plan = (await real.get<Plan>(planKey(domain)))!;
+        await real.commit(storePlan({ ...plan.value, due: due(5).toISOString() }, plan.value), [plan]);
+      }
+      return await real.commit(operations, guards);
+    },
+  });
+  const deps: RouteDeps & CertificateDeps = {
+    store,
+    sealer: await openSealerWith(crypto.getRandomValues(new Uint8Array(32))),
+    now: () => new Date(),
+    settings: { directory: "https://localhost:1/dir" },
+    enabled: () => true,
+    acme: () => ({ enabled: true, wildcards: false }),
+    seen: () => ({ state: "issued", checkedAt: null }),
+    fare: () => ({ status: "served", reason: null }),
+  };
+  const add = () => createRoute(deps, { domain, project: "p", deployment: "d", tls_mode: "auto" }, BY);
+  const { pem, keyPem } = await pki.leaf("*.index.example");
+  const changes = {
+    create: add,
+    remove: () => add().then(() => (isFirst = true, deleteRoute(deps, domain, BY))),
+    renew: () => add().then(() => (isFirst = true, renewCertificate(deps, { domain, dryRun: false }, BY))),
+    import: () => importCertificate(deps, { domain, certPem: pem, keyPem }, BY),
+    delete: () => deleteCertificate(deps, domain, BY),
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    domain = `${name}.index.example`;
+    await real.commit(storePlan(orderNow(domain, due(9), undefined), undefined));
+    isFirst = true;
+    await change();
+    const plan = await real.get<Plan>(planKey(domain));
+    const entries = (await real.list(DUE)).map(({ key }) => key).filter((key) => key.endsWith(`/${domain}`));
+    deepEqual(entries, plan === undefined ? [] : [dueKey(plan.value.due, domain)], name);
+    equal(isFirst, false);
+  }
 });
 
 Deno.test("the end of an import is announced when 30 days are left, then daily, also after it", async () => {
