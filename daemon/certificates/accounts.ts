@@ -140,6 +140,8 @@ export class Accounts implements AsyncDisposable {
       const url = await client.register({
         ...(email === undefined ? {} : { emails: [email] }),
         ...(bound ? { externalAccount: bound } : {}),
+      }).catch((error) => {
+        throw bound ? refusedBinding(error, settings) : error;
       });
       const told = email === undefined ? {} : { email };
       await store.commit([{ put: name, value: { ...account, url, ...told } }], [lock.guard, guard]);
@@ -171,6 +173,16 @@ export class Accounts implements AsyncDisposable {
     }
     return { key, account, guard: entry };
   }
+}
+
+/** A CA that does not take the account made elsewhere says so in words that it has for names, too: here it is about flags. */
+function refusedBinding(error: unknown, { fallback }: AcmeSettings): unknown {
+  if (!(error instanceof AcmeError && error.problem !== undefined)) return error;
+  if (error.code === "unavailable" || error.code === "rate_limited") return error;
+  const whose = fallback === undefined ? "" : "; they hold for one CA, and this may be the other";
+  return new AcmeError("account", `${error.message}; check --acme-eab-kid and --acme-eab-hmac-file${whose}`, {
+    cause: error,
+  });
 }
 
 /** Certificates do not depend on it: a CA that refuses is told again by the next start. */
