@@ -345,9 +345,12 @@ export class ParsedCertificate implements Certificate {
       case ExtensionId.nameConstraints:
         this.nameConstraints = nameConstraintsOf(value);
         break;
-      case ExtensionId.certificatePolicies:
-        ({ ids: this.policies, qualifiers: this.policyQualifiers } = certificatePoliciesOf(value));
+      case ExtensionId.certificatePolicies: {
+        const policies = certificatePoliciesOf(value);
+        this.policies = policies.map(({ id }) => id);
+        this.policyQualifiers = new Set(policies.flatMap(({ qualifiers }) => qualifiers.map(({ kind }) => kind)));
         break;
+      }
       case ExtensionId.policyMappings:
         this.policyMappings = policyMappingsOf(value);
         break;

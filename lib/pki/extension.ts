@@ -3,7 +3,18 @@
  *
  * @module
  */
-import { bitStringOf, booleanOf, countOf, DerReader, hexOf, integerOctets, oidOf, readWhole, Tag } from "./der.ts";
+import {
+  bitStringOf,
+  booleanOf,
+  countOf,
+  DerReader,
+  type DerValue,
+  hexOf,
+  integerOctets,
+  oidOf,
+  readWhole,
+  Tag,
+} from "./der.ts";
 import { type NameAttribute, partOf } from "./distinguished_name.ts";
 import { PkiError } from "./errors.ts";
 import { type GeneralName, generalNameOf, generalNamesOf } from "./general_name.ts";
@@ -131,9 +142,8 @@ const KEY_USAGES: readonly KeyUsage[] = [
   "decipherOnly",
 ];
 
-// RFC 5280 §4.2.1.13 ReasonFlags: bit 0 is unused and stands for nothing.
-const REASON_FLAGS: readonly (RevocationReason | undefined)[] = [
-  undefined,
+/** @internal Every reason a CRL can be about (RFC 5280 §6.3.2 (a)), in the order of their bits. */
+export const CRL_REASONS: readonly RevocationReason[] = [
   "keyCompromise",
   "cACompromise",
   "affiliationChanged",
@@ -143,6 +153,9 @@ const REASON_FLAGS: readonly (RevocationReason | undefined)[] = [
   "privilegeWithdrawn",
   "aACompromise",
 ];
+
+// RFC 5280 §4.2.1.13 ReasonFlags: bit 0 is unused and stands for nothing.
+const REASON_FLAGS = [undefined, ...CRL_REASONS];
 
 function refuse(what: string): never {
   throw new PkiError("invalid_der", `Cannot read DER: ${what}`);
@@ -293,35 +306,39 @@ function subtreesOf(content: Uint8Array | undefined, what: string): Subtree[] {
   return subtrees;
 }
 
-/** @internal Reads CertificatePolicies: their identifiers, and those of the kinds of qualifiers they have. */
-export function certificatePoliciesOf(value: Uint8Array): { ids: readonly string[]; qualifiers: ReadonlySet<string> } {
+/** @internal A policy, and what qualifies it. */
+export interface QualifiedPolicy {
+  readonly id: string;
+  readonly qualifiers: readonly { readonly kind: string; readonly value: DerValue }[];
+}
+
+/** @internal Reads CertificatePolicies. */
+export function certificatePoliciesOf(value: Uint8Array): QualifiedPolicy[] {
   const what = "certificatePolicies";
   const reader = readWhole(value, Tag.SEQUENCE, what);
-  const ids = new Set<string>();
-  const kinds = new Set<string>();
+  const policies = new Map<string, QualifiedPolicy>();
   do {
     const one = reader.enter(Tag.SEQUENCE, what);
     const id = oidOf(one.read(Tag.OID, what), what);
     const qualifiers = one.optional(Tag.SEQUENCE, what);
     one.end(what);
-    if (qualifiers !== undefined) qualifiersOf(qualifiers.content, what).forEach((kind) => kinds.add(kind));
     // §4.2.1.4: "A certificate policy OID MUST NOT appear more than once".
-    if (ids.has(id)) refuse(`${what} hold ${id} twice`);
-    ids.add(id);
+    if (policies.has(id)) refuse(`${what} hold ${id} twice`);
+    policies.set(id, { id, qualifiers: qualifiers === undefined ? [] : qualifiersOf(qualifiers, what) });
   } while (!reader.done);
-  return { ids: [...ids], qualifiers: kinds };
+  return [...policies.values()];
 }
 
-function qualifiersOf(content: Uint8Array, what: string): string[] {
-  const reader = new DerReader(content);
-  const kinds: string[] = [];
+function qualifiersOf(list: DerValue, what: string): QualifiedPolicy["qualifiers"] {
+  const reader = DerReader.inside(list);
+  const qualifiers = [];
   do {
     const one = reader.enter(Tag.SEQUENCE, what);
-    kinds.push(oidOf(one.read(Tag.OID, what), what));
-    one.next(what);
+    const kind = oidOf(one.read(Tag.OID, what), what);
+    qualifiers.push({ kind, value: one.next(what) });
     one.end(what);
   } while (!reader.done);
-  return kinds;
+  return qualifiers;
 }
 
 /** @internal Reads PolicyMappings. */

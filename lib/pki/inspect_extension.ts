@@ -4,9 +4,10 @@
  * @module
  */
 import type { Certificate } from "./certificate.ts";
-import { countOf, DerReader, type DerValue, hexOf, oidOf, readWhole, stringOf, Tag } from "./der.ts";
+import { countOf, DerReader, type DerValue, hexOf, readWhole, stringOf, Tag } from "./der.ts";
 import { PkiError } from "./errors.ts";
-import { ExtensionId } from "./oid.ts";
+import { certificatePoliciesOf } from "./extension.ts";
+import { ExtensionId, QualifierId } from "./oid.ts";
 
 /** A promise of a log of Certificate Transparency to hold a certificate (RFC 6962 §3.2). It is not verified. */
 export interface LogPromise {
@@ -95,31 +96,19 @@ export function policyTextsOf(certificate: Certificate): PolicyTexts {
   const notices: string[] = [];
   const value = valueOf(certificate, ExtensionId.certificatePolicies);
   if (value === undefined) return { statements, notices };
-  const what = "certificatePolicies";
-  const policies = readWhole(value, Tag.SEQUENCE, what);
-  while (!policies.done) {
-    const policy = policies.enter(Tag.SEQUENCE, what);
-    policy.next(what);
-    const qualifiers = policy.optional(Tag.SEQUENCE, what);
-    if (qualifiers === undefined) continue;
-    const list = DerReader.inside(qualifiers);
-    while (!list.done) {
-      const qualifier = list.enter(Tag.SEQUENCE, what);
-      const kind = oidOf(qualifier.read(Tag.OID, what), what);
-      const text = readable(qualifier.next(what), kind);
-      if (text !== undefined) (kind === STATEMENT ? statements : notices).push(text);
+  for (const { qualifiers } of certificatePoliciesOf(value)) {
+    for (const { kind, value } of qualifiers) {
+      const text = readable(value, kind);
+      if (text !== undefined) (kind === QualifierId.statement ? statements : notices).push(text);
     }
   }
   return { statements, notices };
 }
 
-const STATEMENT = "1.3.6.1.5.5.7.2.1";
-const NOTICE = "1.3.6.1.5.5.7.2.2";
-
 function readable(value: DerValue, kind: string): string | undefined {
   try {
-    if (kind === STATEMENT) return stringOf(value, "a statement of practice");
-    if (kind !== NOTICE || value.tag !== Tag.SEQUENCE) return undefined;
+    if (kind === QualifierId.statement) return stringOf(value, "a statement of practice");
+    if (kind !== QualifierId.notice || value.tag !== Tag.SEQUENCE) return undefined;
     const notice = DerReader.inside(value);
     notice.optional(Tag.SEQUENCE, "a reference to a notice");
     return notice.done ? undefined : stringOf(notice.next("a notice"), "a notice");

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { bitStringOf, booleanOf, DerReader, oidOf, readWhole, stringOf, Tag } from "./der.ts";
-import type { DistributionPoint, Subtree } from "./extension.ts";
+import { bitStringOf, booleanOf, DerReader, readWhole, stringOf, Tag } from "./der.ts";
+import { certificatePoliciesOf, type DistributionPoint, type Subtree } from "./extension.ts";
 import { logPromisesOf, tlsFeaturesOf } from "./inspect_extension.ts";
 import type { Linting } from "./lint.ts";
 import { isHost } from "./lint_name.ts";
 import { isHostName, mailboxOf } from "./matching.ts";
-import { ANY_POLICY, ExtensionId, oidName } from "./oid.ts";
+import { ANY_POLICY, ExtensionId, oidName, QualifierId } from "./oid.ts";
 import { PkiError } from "./errors.ts";
 
 /** @internal Rules about what extensions hold. */
@@ -97,31 +97,17 @@ function isFetched(uri: string): boolean {
   return host !== undefined && (host === "" || isHost(host.toLowerCase()));
 }
 
-const NOTICE = "1.3.6.1.5.5.7.2.2";
-const STATEMENT = "1.3.6.1.5.5.7.2.1";
-
 function lintPolicies(linting: Linting): void {
   const { error, has } = linting;
-  const value = has(ExtensionId.certificatePolicies)?.value;
-  if (value === undefined) return;
-  const what = "certificatePolicies";
-  const policies = readWhole(value, Tag.SEQUENCE, what);
-  while (!policies.done) {
-    const policy = policies.enter(Tag.SEQUENCE, what);
-    const id = oidOf(policy.next(what), what);
-    const qualifiers = policy.optional(Tag.SEQUENCE, what);
-    if (qualifiers === undefined) continue;
-    const list = DerReader.inside(qualifiers);
-    while (!list.done) {
-      const qualifier = list.enter(Tag.SEQUENCE, what);
-      const kind = oidOf(qualifier.next(what), what);
-      const isOurs = kind === NOTICE || kind === STATEMENT;
-      if (id === ANY_POLICY && !isOurs) {
+  const extension = has(ExtensionId.certificatePolicies);
+  if (extension === undefined) return;
+  const known: readonly string[] = Object.values(QualifierId);
+  for (const { id, qualifiers } of certificatePoliciesOf(extension.value)) {
+    for (const { kind, value } of qualifiers) {
+      if (id === ANY_POLICY && !known.includes(kind)) {
         error("policy_qualifier", "RFC 5280 §4.2.1.4", "anyPolicy has a qualifier that does not go with it");
       }
-      if (kind === NOTICE && qualifier.peek() === Tag.SEQUENCE) {
-        lintNotice(qualifier.enter(Tag.SEQUENCE, what), linting);
-      }
+      if (kind === QualifierId.notice && value.tag === Tag.SEQUENCE) lintNotice(DerReader.inside(value), linting);
     }
   }
 }

@@ -45,6 +45,12 @@ export const PurposeId = {
   ocspSigning: "1.3.6.1.5.5.7.3.9",
 } as const;
 
+/** Identifiers of what qualifies a policy (RFC 5280 §4.2.1.4): neither changes a verdict. */
+export const QualifierId = {
+  statement: "1.3.6.1.5.5.7.2.1",
+  notice: "1.3.6.1.5.5.7.2.2",
+} as const;
+
 /** anyPolicy (RFC 5280 §4.2.1.4). */
 export const ANY_POLICY = "2.5.29.32.0";
 

@@ -4,8 +4,7 @@
  * @module
  */
 import type { Certificate } from "../certificate.ts";
-import { ExtensionId, PurposeId } from "../oid.ts";
-import { oidName } from "../oid.ts";
+import { ExtensionId, oidName, PurposeId, QualifierId } from "../oid.ts";
 import { day, type Refusal, refusal } from "./result.ts";
 import { judgeKey } from "./signature.ts";
 
@@ -29,8 +28,7 @@ const PROCESSED: ReadonlySet<string> = new Set([
   ExtensionId.crlDistributionPoints,
 ]);
 
-/** The policy qualifiers that RFC 5280 §4.2.1.4 defines: neither changes a verdict. */
-const KNOWN_QUALIFIERS: ReadonlySet<string> = new Set(["1.3.6.1.5.5.7.2.1", "1.3.6.1.5.5.7.2.2"]);
+const KNOWN_QUALIFIERS: ReadonlySet<string> = new Set(Object.values(QualifierId));
 
 /** What a judgement depends on. */
 export interface JudgeOptions {

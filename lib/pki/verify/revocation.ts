@@ -7,7 +7,12 @@ import type { Certificate } from "../certificate.ts";
 import type { Crl, RevokedEntry } from "../crl.ts";
 import { hexOf, sameBytes } from "../der.ts";
 import { extendName, type Name } from "../distinguished_name.ts";
-import type { DistributionPoint, DistributionPointName, RevocationReason } from "../extension.ts";
+import {
+  CRL_REASONS,
+  type DistributionPoint,
+  type DistributionPointName,
+  type RevocationReason,
+} from "../extension.ts";
 import type { GeneralName } from "../general_name.ts";
 import { uriKey } from "../matching.ts";
 import { ExtensionId } from "../oid.ts";
@@ -16,18 +21,6 @@ import { targetFault } from "./judge.ts";
 import { day, type Refusal, refusal } from "./result.ts";
 import { PathSearch } from "./search.ts";
 import { crlFault } from "./verify_crl.ts";
-
-/** Every reason a CRL can be about (RFC 5280 §6.3.2 (a)). */
-const ALL_REASONS: readonly RevocationReason[] = [
-  "keyCompromise",
-  "cACompromise",
-  "affiliationChanged",
-  "superseded",
-  "cessationOfOperation",
-  "certificateHold",
-  "privilegeWithdrawn",
-  "aACompromise",
-];
 
 /** A CRL that is about a certificate, for some reasons. */
 interface Applicable {
@@ -116,7 +109,7 @@ export class Revocation {
       spoken.set(scope, crl);
       reasons.forEach((reason) => covered.add(reason));
     }
-    if (ALL_REASONS.every((reason) => covered.has(reason))) return undefined;
+    if (CRL_REASONS.every((reason) => covered.has(reason))) return undefined;
     const lenient = this.#context.request.revocation === "if-present";
     if (lenient && (seen === 0 || used > 0)) return undefined;
     if (used > 0) obstacle = "the CRLs about it leave some reasons open";
@@ -136,7 +129,7 @@ export class Revocation {
         this.#context.spend("steps");
         if (!isAbout(crl, certificate, point)) continue;
         const onlyReasons = crl.issuingDistributionPoint?.onlyReasons;
-        const reasons = ALL_REASONS.filter((reason) =>
+        const reasons = CRL_REASONS.filter((reason) =>
           (point.reasons?.has(reason) ?? true) && (onlyReasons?.has(reason) ?? true)
         );
         yield { crl, reasons };
