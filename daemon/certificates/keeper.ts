@@ -30,6 +30,7 @@ import {
   watchDue,
   wishOf,
   wishUnknown,
+  withQuiet,
 } from "./schedule.ts";
 
 /** What the keeper needs. */
@@ -236,7 +237,7 @@ export class CertificateKeeper implements AsyncDisposable {
         due: orderDue(rest, certificate.value, now()).toISOString(),
       });
     }
-    const patient: Plan = { ...plan.value, pauses: { ...plan.value.pauses, ...Object.fromEntries(this.#quiet) } };
+    const patient = withQuiet(plan.value, this.#quiet);
     const directory = chooseDirectory(settings, patient, now());
     if (directory === undefined) {
       const until = pausedUntil(settings, patient)!.toISOString();

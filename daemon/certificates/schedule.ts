@@ -117,6 +117,15 @@ export function chooseDirectory(settings: AcmeSettings, plan: Plan, now: Date): 
   return free.includes(preferred) ? preferred : free[0];
 }
 
+/** The plan with what CAs asked of everybody, by directory: of two pauses of one CA the longer one counts. */
+export function withQuiet(plan: Plan, quiet: ReadonlyMap<string, string>): Plan {
+  const pauses = { ...plan.pauses };
+  for (const [directory, until] of quiet) {
+    if (until > (pauses[directory] ?? "")) pauses[directory] = until;
+  }
+  return { ...plan, pauses };
+}
+
 /** When the first of the CAs may be asked again. */
 export function pausedUntil(settings: AcmeSettings, plan: Plan): Date | undefined {
   const ends = directoriesOf(settings).map((directory) => Date.parse(plan.pauses?.[directory] ?? ""));

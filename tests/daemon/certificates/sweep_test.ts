@@ -20,6 +20,7 @@ import {
   renewalAt,
   watchDue,
   wishOf,
+  withQuiet,
 } from "../../../daemon/certificates/schedule.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
@@ -151,6 +152,19 @@ Deno.test("chooseDirectory() asks the fallback every other time after two failur
       .toISOString(),
     days(1).toISOString(),
   );
+});
+
+Deno.test("withQuiet() lets no word to everybody cut short what a CA asked for one name", () => {
+  const quiet = (until: number) => new Map([[FIRST, days(until).toISOString()]]);
+  const both = { directory: FIRST, fallback: SECOND };
+  const asked = plan({ pauses: { [FIRST]: days(2).toISOString(), [SECOND]: days(3).toISOString() } });
+  for (const [until, expected] of [[-1, 2], [1, 2], [4, 3]] as const) {
+    const patient = withQuiet(asked, quiet(until));
+    equal(chooseDirectory(both, patient, NOW), undefined);
+    equal(pausedUntil(both, patient)!.toISOString(), days(expected).toISOString());
+  }
+  equal(chooseDirectory(both, withQuiet(plan(), quiet(1)), NOW), SECOND);
+  equal(chooseDirectory(both, withQuiet(plan(), new Map()), NOW), FIRST);
 });
 
 Deno.test("waysOf() and chooseDirectory() try every way at every CA, the way that worked last first", () => {
