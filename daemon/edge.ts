@@ -148,6 +148,7 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
       wildcards,
       accounts,
       seen: (domain) => proxy.seen(domain),
+      trouble: (domain) => keeper.trouble(domain),
       proxy: () => {
         const { state, detail, http } = proxy.status();
         return { state, detail: `${proxy.backend}: ${detail}`, answers: http !== undefined };

@@ -22,6 +22,7 @@ import {
   type Seen,
   type StoredCertificate,
   storePlan,
+  type Trouble,
 } from "./records.ts";
 import { pausedUntil, renewalAt, watchDue } from "./schedule.ts";
 import { sealCertificate } from "./sealed_key.ts";
@@ -39,6 +40,8 @@ export interface CertificateDeps {
   readonly enabled: () => boolean;
   /** What the proxy was seen to serve. */
   readonly seen: (domain: string) => Seen;
+  /** What keeps the keeper from going on, where nothing can be stored. */
+  readonly trouble: (domain: string) => Trouble | undefined;
 }
 
 /** Who changes a certificate, for the audit trail. */
@@ -260,10 +263,11 @@ function dryRun(deps: CertificateDeps, { domain, certificate, plan }: Known): Re
 
 function onTheWire(deps: CertificateDeps, { domain, certificate, plan }: Known): DomainCertificate {
   const seen = deps.seen(domain);
-  const last_error = plan?.lastFailure?.message ??
+  const trouble = deps.trouble(domain);
+  const last_error = trouble?.message ?? plan?.lastFailure?.message ??
     (seen.state === "mismatch" ? seen.detail ?? "the proxy serves another certificate" : null);
   const progress = {
-    next_attempt: plan?.nextAttempt ?? null,
+    next_attempt: trouble?.retryAt.toISOString() ?? plan?.nextAttempt ?? null,
     failures: plan?.failures ?? 0,
     last_error,
     checked_at: seen.checkedAt,
@@ -273,7 +277,7 @@ function onTheWire(deps: CertificateDeps, { domain, certificate, plan }: Known):
       domain,
       names: [domain],
       source: "acme",
-      state: (plan?.failures ?? 0) > 0 ? "failed" : "pending",
+      state: trouble !== undefined || (plan?.failures ?? 0) > 0 ? "failed" : "pending",
       issuer: null,
       fingerprint: null,
       not_before: null,

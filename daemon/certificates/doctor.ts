@@ -10,7 +10,7 @@ import { routeKey, type StoredRoute } from "../routes/records.ts";
 import type { Store } from "../store/store.ts";
 import { type Accounts, EXTERNAL_ACCOUNT_NEEDED } from "./accounts.ts";
 import { type CaaRecord, judgeCaa } from "./caa.ts";
-import { certificateKey, type Plan, planKey, type Seen, type StoredCertificate } from "./records.ts";
+import { certificateKey, type Plan, planKey, type Seen, type StoredCertificate, type Trouble } from "./records.ts";
 import { isNearEnd, pausedUntil } from "./schedule.ts";
 import type { AcmeSettings } from "./settings.ts";
 
@@ -41,6 +41,8 @@ export interface DoctorDeps {
   readonly accounts: Pick<Accounts, "visit" | "url">;
   /** What the proxy was seen to serve. */
   readonly seen: (domain: string) => Seen;
+  /** What keeps the keeper from going on, where nothing can be stored. */
+  readonly trouble: (domain: string) => Trouble | undefined;
   /** How the proxy fares. */
   readonly proxy: () => ProxySeen;
   /** Whether wildcards can be proven. */
@@ -85,7 +87,7 @@ export async function diagnose(deps: DoctorDeps, domain: string): Promise<Doctor
     caa,
     lookAtLimits(deps, plan?.value),
     ...ca.findings,
-    lookAtLastFailure(plan?.value),
+    lookAtLastFailure(plan?.value, deps.trouble(domain)),
   ];
 }
 
@@ -319,8 +321,12 @@ function judgeClock(here: Date, there: Date | undefined): DoctorFinding {
   };
 }
 
-function lookAtLastFailure(plan: Plan | undefined): DoctorFinding {
+function lookAtLastFailure(plan: Plan | undefined, trouble: Trouble | undefined): DoctorFinding {
   const check = "last order";
+  if (trouble !== undefined) {
+    const detail = `${trouble.message}. The next attempt is at ${trouble.retryAt.toISOString()}.`;
+    return { check, result: "problem", detail };
+  }
   const failure = plan?.lastFailure;
   if (failure === undefined) return { check, result: "ok", detail: "No order has failed since the last certificate." };
   const said = failure.problem === undefined ? `${failure.message}.` : explainProblem(failure.problem);

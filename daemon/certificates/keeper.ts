@@ -17,6 +17,7 @@ import {
   planKey,
   type StoredCertificate,
   storePlan,
+  type Trouble,
 } from "./records.ts";
 import { isWanted, orderCertificate, type OrderDeps, type Progress, Superseded } from "./order.ts";
 import {
@@ -72,6 +73,8 @@ export class CertificateKeeper implements AsyncDisposable {
   readonly #running = new Map<string, Promise<void>>();
   /** Names left alone for now, by the instant until which. */
   readonly #held = new Map<string, number>();
+  /** Why names could not be looked after, where not even that could be stored, as on a full disk. */
+  readonly #troubles = new Map<string, string>();
   /** CAs that asked everybody for patience, by directory, until when. */
   readonly #quiet = new Map<string, string>();
   /** Whether it was told that ACME is off although routes want it. */
@@ -105,6 +108,13 @@ export class CertificateKeeper implements AsyncDisposable {
         this.#deps.log.error("cannot look for certificates that are due", facts(error));
       }
     });
+  }
+
+  /** What keeps a name from being looked after although its plan says nothing of it. */
+  trouble(domain: string): Trouble | undefined {
+    const message = this.#troubles.get(domain);
+    const retryAt = new Date(this.#held.get(domain) ?? this.#deps.now());
+    return message === undefined ? undefined : { message, retryAt };
   }
 
   /** Waits until nothing that is due is left to begin, and what was begun has ended. */
@@ -148,9 +158,10 @@ export class CertificateKeeper implements AsyncDisposable {
   }
 
   #run(domain: string): void {
-    const work = this.#lookAfter(domain).catch((error) => {
+    const work = this.#lookAfter(domain).then(() => void this.#troubles.delete(domain), (error) => {
       if (this.#stopping.signal.aborted) return;
       this.#held.set(domain, this.#deps.now().getTime() + HOLD_MS);
+      this.#troubles.set(domain, facts(error).cause);
       this.#deps.log.error(`cannot look after the certificate of ${domain}; trying again in a minute`, facts(error));
     }).finally(() => {
       this.#running.delete(domain);

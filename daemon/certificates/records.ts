@@ -108,6 +108,13 @@ export interface Seen {
   readonly detail?: string;
 }
 
+/** What kept the keeper from going on, where nothing could be stored. */
+export interface Trouble {
+  readonly message: string;
+  /** When it goes on. */
+  readonly retryAt: Date;
+}
+
 /** What the keys of all certificates start with. */
 export const CERTIFICATES = "certificates/";
 /** What the keys of all plans start with. */

@@ -130,7 +130,7 @@ class SqliteLock implements Lock {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.release();
+    await this.release().catch(() => {/* as on a full disk: it expires */});
   }
 
   #isOurs(): boolean {

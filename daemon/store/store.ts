@@ -51,7 +51,11 @@ export interface LockOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A lock that is held, as far as this process knows: after `ttlMs` without {@linkcode Lock.renew} others may have it. */
+/**
+ * A lock that is held, as far as this process knows: after `ttlMs` without {@linkcode Lock.renew} others may have it.
+ *
+ * Disposing releases it and never fails, so that what went wrong meanwhile is what is told: a lock that cannot be released expires.
+ */
 export interface Lock extends AsyncDisposable {
   /** Grows with every taking of this lock, also over crashes and releases: what it protects can refuse a smaller one. */
   readonly fence: number;

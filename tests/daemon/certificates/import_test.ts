@@ -299,6 +299,7 @@ Deno.test("whoever changes a plan that the keeper changes meanwhile leaves the i
     enabled: () => true,
     acme: () => ({ enabled: true, wildcards: false }),
     seen: () => ({ state: "issued", checkedAt: null }),
+    trouble: () => undefined,
     fare: () => ({ status: "served", reason: null }),
   };
   const add = () => createRoute(deps, { domain, project: "p", deployment: "d", tls_mode: "auto" }, BY);
