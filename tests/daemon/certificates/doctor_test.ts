@@ -77,6 +77,7 @@ async function findings(world: World): Promise<Record<string, [result: string, d
     },
     wildcards: () => world.hook ?? false,
     seen: () => ({ state: "served", checkedAt: null, ...world.seen }),
+    trouble: () => undefined,
     proxy: () =>
       world.proxy === undefined
         ? { state: "serving", detail: "embedded: serving", answers: true }
