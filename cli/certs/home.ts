@@ -13,6 +13,17 @@ export type PairType = "client" | "server";
 /** Both kinds, in the order lists show them. */
 export const PAIR_TYPES: readonly PairType[] = ["client", "server"];
 
+/**
+ * What a pair is called among others.
+ *
+ * @param service Whose.
+ * @param type What for.
+ * @returns `SERVICE/TYPE`
+ */
+export function pairKey(service: string, type: PairType): string {
+  return `${service}/${type}`;
+}
+
 /** The paths of one certificate and its key. */
 export interface PairPaths {
   /** Whose. */

@@ -4,10 +4,10 @@
  * @module
  */
 import type { Certificate } from "@helyos/pki";
-import { pairKey, readStates } from "./agent/attempts.ts";
+import { readStates } from "./agent/attempts.ts";
 import { type Ca, openCaIfAny } from "./ca.ts";
 import { fileInfo } from "./files.ts";
-import type { PkiHome } from "./home.ts";
+import { pairKey, type PkiHome } from "./home.ts";
 import { readRevocations, type Revocations } from "./ledger.ts";
 import { listPairs, settleIfNeeded, type StoredPair } from "./store.ts";
 

@@ -10,7 +10,7 @@ import type { CliError } from "../../failure.ts";
 import { type CaSigner, openCa, unlockCa } from "../ca.ts";
 import { currentCrl, signCrl } from "../crl.ts";
 import { failureOf, orderFor } from "../deliver.ts";
-import type { PkiHome } from "../home.ts";
+import { pairKey, type PkiHome } from "../home.ts";
 import { issueAll } from "../issue.ts";
 import { readRevocations } from "../ledger.ts";
 import { DEFAULT_LIFETIME_SECONDS } from "../options.ts";
@@ -24,7 +24,7 @@ import { asFailure } from "../remote/report.ts";
 import { lookAt } from "../remote/served.ts";
 import { algorithmOf, dueDate, lifetimeOf, type Plan, planFor } from "../renew.ts";
 import { fingerprint, listPairs, readPair, settleIfNeeded, type StoredPair, withStore } from "../store.ts";
-import { type Attempt, type AttemptStep, pairKey, type PairState, readStates, writeAttempts } from "./attempts.ts";
+import { type Attempt, type AttemptStep, type PairState, readStates, writeAttempts } from "./attempts.ts";
 import { backoffMs } from "./schedule.ts";
 
 /** How the agent works. */

@@ -72,17 +72,6 @@ export function agentFiles(home: PkiHome): { folder: string; lock: string; ledge
 }
 
 /**
- * By what a pair's state is found.
- *
- * @param service Whose.
- * @param type What for.
- * @returns `SERVICE/TYPE`
- */
-export function pairKey(service: string, type: PairType): string {
-  return `${service}/${type}`;
-}
-
-/**
  * Reads how things stand: what `list` shows as last error and next try.
  *
  * @param home The CA's files.
