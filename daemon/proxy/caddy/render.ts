@@ -5,7 +5,7 @@
  */
 import type { Plan, PlannedSite } from "../program/driver.ts";
 import { hostPort } from "../program/ports.ts";
-import { DROPPED_FIELDS, OWN_FIELDS, withUnderscores } from "../program/visitor_fields.ts";
+import { withUnderscores } from "../program/visitor_fields.ts";
 
 /** What depends on the Caddy at hand. */
 export interface CaddyFacts {
@@ -103,7 +103,11 @@ const VISITOR = [
       handler: "headers",
       request: {
         // What visitors claim about themselves; the proxy writes X-Forwarded-For and its kin itself
-        delete: [...DROPPED_FIELDS, ...[...DROPPED_FIELDS, ...OWN_FIELDS].flatMap(withUnderscores)],
+        delete: [
+          "Forwarded",
+          ...withUnderscores("X-Real-IP"),
+          ...["X-Forwarded-", ...withUnderscores("X-Forwarded-")].map((prefix) => `${prefix}*`),
+        ],
         set: { "X-Real-IP": ["{http.request.remote.host}"] },
       },
     }],

@@ -1,8 +1,8 @@
 /**
  * What visitors must not be able to say of themselves, because programs behind a proxy believe it.
  *
- * The proxies here know no patterns for this, so it is a list: what common frameworks and authenticating proxies read. The embedded proxy
- * drops whatever begins with X-Forwarded-.
+ * Traefik and nginx know no patterns for this, so it is a list: what common frameworks and authenticating proxies read. Caddy and the
+ * embedded proxy drop whatever begins with X-Forwarded-.
  *
  * @module
  */

@@ -433,7 +433,9 @@ export function proxySuite(name: ProgramName): void {
       ], [a, b]),
     );
     const { http, https } = proxy.status();
-    const forged = FORGED.map((field) => `${field}: 6.6.6.6\r\n`).join("");
+    const forged = [...FORGED, ...name === "caddy" ? ["X-Forwarded-Roles", "X_Forwarded_Roles"] : []].map((field) =>
+      `${field}: 6.6.6.6\r\n`
+    ).join("");
     await say(http!.port, `GET / HTTP/1.1\r\nHost: one.test\r\n${forged}Via: 1.0 cache\r\nConnection: close\r\n\r\n`);
     const [head] = app.heads.splice(0);
     equal(/^.*6\.6\.6\.6.*$/m.exec(head!)?.[0], undefined);
