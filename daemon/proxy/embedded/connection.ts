@@ -24,6 +24,8 @@ export interface Serving {
   readonly challenges: ServedSite | undefined;
   /** The port visitors reach HTTPS at. */
   readonly httpsPort: number;
+  /** A request of the connection is being answered. */
+  serves(connection: VisitorConnection): void;
   /** The connection owes a request anew: of those that do, it is the last that has to make room. */
   waits(connection: VisitorConnection): void;
   /** The connection is gone. */
@@ -48,8 +50,8 @@ const HALF_CLOSED_MS = 30_000;
 /** A visitor's connection. */
 export class VisitorConnection implements VisitorSide {
   readonly visitor: Visitor;
-  /** Since when it owes a request; undefined while one is being answered. */
-  waitingSince: number | undefined = performance.now();
+  /** Since when it owes a request, if it does. */
+  waitingSince: number = performance.now();
   readonly #socket: Socket;
   readonly #serving: Serving;
   readonly #serverName: string;
@@ -236,7 +238,7 @@ export class VisitorConnection implements VisitorSide {
 
   #forward(request: RequestHead, site: ServedSite): void {
     this.#deadline = Infinity;
-    this.waitingSince = undefined;
+    this.#serving.serves(this);
     this.#exchange = new Exchange(this, request, { site, limits: this.#serving.limits });
     this.#exchange.start();
   }

@@ -24,6 +24,8 @@ export class ProxyCore implements Serving, AsyncDisposable {
   readonly #sites: SiteTable;
   readonly #certificates = new CertificateTable();
   readonly #connections = new Set<VisitorConnection>();
+  /** Those that owe a request, in the order in which they began to. */
+  readonly #waiting = new Set<VisitorConnection>();
   readonly #http: Port;
   readonly #https: Port;
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -157,12 +159,11 @@ export class ProxyCore implements Serving, AsyncDisposable {
   #hasRoom(): boolean {
     if (this.#handshakes.size + this.#connections.size < this.limits.maxConnections) return true;
     const [shaking, begun = Infinity] = this.#handshakes.entries().next().value ?? [];
-    for (const connection of this.#connections) {
-      const { waitingSince } = connection;
-      if (waitingSince === undefined) continue;
-      if (waitingSince > begun) break;
-      connection.abort();
-      return this.#connections.delete(connection);
+    const [silent] = this.#waiting;
+    if (silent !== undefined && silent.waitingSince <= begun) {
+      silent.abort();
+      this.#waiting.delete(silent);
+      return this.#connections.delete(silent);
     }
     shaking?.destroy();
     return shaking !== undefined && this.#handshakes.delete(shaking);
@@ -171,22 +172,29 @@ export class ProxyCore implements Serving, AsyncDisposable {
   #welcome(socket: Socket, arrival: Arrival): void {
     if (this.isStopping) return void socket.destroy();
     socket.setNoDelay(true);
-    this.#connections.add(new VisitorConnection(socket, this, arrival));
+    const connection = new VisitorConnection(socket, this, arrival);
+    this.#connections.add(connection);
+    this.#waiting.add(connection);
+  }
+
+  serves(connection: VisitorConnection): void {
+    this.#waiting.delete(connection);
   }
 
   waits(connection: VisitorConnection): void {
-    if (this.#connections.delete(connection)) this.#connections.add(connection);
+    this.#waiting.delete(connection);
+    if (this.#connections.has(connection)) this.#waiting.add(connection);
   }
 
   closed(connection: VisitorConnection): void {
     this.#connections.delete(connection);
+    this.#waiting.delete(connection);
     if (this.#connections.size === 0) this.#emptied?.();
   }
 
   #tick(): void {
     const now = performance.now();
-    // Those that act on a deadline change places
-    for (const connection of [...this.#connections]) connection.tick(now);
+    for (const connection of this.#connections) connection.tick(now);
     this.#http.listenOn();
     this.#https.listenOn();
     this.#sites.sweep(now);
