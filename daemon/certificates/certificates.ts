@@ -252,6 +252,7 @@ function dryRun(deps: CertificateDeps, { domain, certificate, plan }: Known): Re
   if (certificate === undefined || plan === undefined) {
     return { domain, status: "would_renew", reason: `there is no certificate yet${waits}` };
   }
+  if (plan.forced) return { domain, status: "would_renew", reason: `a new one was asked for${waits}` };
   const at = renewalAt(certificate, plan);
   const why = plan.wish?.fingerprint === certificate.fingerprint && plan.wish.start !== undefined
     ? "as the CA suggests"

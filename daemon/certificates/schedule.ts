@@ -163,7 +163,7 @@ export function afterFailure(
     }).filter(([, until]) => new Date(until) > now),
   );
   const failure = failureOf(error, directory, now);
-  const { order, forced: _, pauses: __, ...rest } = plan;
+  const { order, pauses: _, ...rest } = plan;
   const kept = order !== undefined && isPassing(failure.code) ? { order } : {};
   const waiting: Plan = {
     ...rest,

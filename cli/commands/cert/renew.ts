@@ -5,7 +5,7 @@ import { sayDone } from "../../say.ts";
 export default command({
   summary: "Order a new certificate now, or see whether one is due",
   positionals: { DOMAIN: { summary: "Which certificate", complete: "certificate" } },
-  options: { "dry-run": { summary: "Change nothing; say whether it is due, and why" } },
+  options: { "dry-run": { summary: "Change nothing, ask no CA; say whether it is due, and why" } },
   async run({ args, options, globals, io }) {
     const { renewCertificate } = await import("@helyos/api");
     await using connection = await connect({ globals, io });

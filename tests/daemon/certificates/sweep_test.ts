@@ -189,7 +189,7 @@ Deno.test("afterFailure() keeps an order that only met trouble on the way, and d
   const order = { directory: FIRST, sealedKey: "x", url: "https://one.example/order/1" };
   const at = { directory: FIRST, settings: { directory: FIRST }, now: NOW };
   const passing = afterFailure(plan({ order, forced: true }), new AcmeError("unavailable", "down"), at);
-  deepEqual([passing.order, passing.failures, passing.forced], [order, 1, undefined]);
+  deepEqual([passing.order, passing.failures, passing.forced], [order, 1, true]);
   const refused = afterFailure(plan({ order }), new AcmeError("challenge_failed", "no"), at);
   equal(refused.order, undefined);
   equal(refused.due, refused.nextAttempt);

@@ -167,6 +167,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a renewal that was asked for and failed is tried again when cert ls says, though none is due",
+  ignore,
+  async fn() {
+    await using scene = await setScene();
+    const { bench, faults, time } = scene;
+    const domain = "asked.example.com";
+    const dryRun = () => certificates.renewCertificate(bench.deps, { domain, dryRun: true }, BY);
+    await add(bench, domain);
+    await bench.edge.keeper.settled();
+    const { fingerprint } = await one(bench);
+    equal((await dryRun()).status, "not_due");
+    faults.before = ({ path }) => path === "/order-plz" ? { status: 500 } : undefined;
+    await certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY);
+    await bench.edge.keeper.settled();
+    const { failures, next_attempt } = await one(bench);
+    equal(failures, 1);
+    const { status, reason } = await dryRun();
+    deepEqual([status, reason], ["would_renew", `a new one was asked for; the next attempt is at ${next_attempt}`]);
+    faults.before = () => undefined;
+    time.set(new Date(Date.parse(next_attempt!) + 1000));
+    await bench.edge.keeper.settled();
+    const renewed = await one(bench);
+    notEqual(renewed.fingerprint, fingerprint);
+    deepEqual([renewed.failures, renewed.last_error], [0, null]);
+    equal((await dryRun()).status, "not_due");
+  },
+});
+
+Deno.test({
   name: "the certificate of a route that was removed is renewed no more, kept until its end, and then forgotten",
   ignore,
   async fn() {
