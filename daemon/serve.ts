@@ -7,6 +7,7 @@ import { VERSION } from "@helyos/api";
 import { appBindings } from "./app.ts";
 import { trimRecords } from "./audit/records.ts";
 import { type Config, ConfigError, isLoopback, isWildcard } from "./config.ts";
+import { mayRunHook } from "./certificates/dns_hook.ts";
 import { systemDns } from "./certificates/system_dns.ts";
 import { dataDirError, hasState, judgeDataDir } from "./data_dir.ts";
 import type { Deps } from "./deps.ts";
@@ -76,6 +77,10 @@ export async function refuseEarly(config: Config, world: Pick<World, "now" | "ho
     throw tokenless();
   }
   await readAcmeSettings(config.edge);
+  const hook = config.edge.acmeDnsHook;
+  if (hook !== undefined && !await mayRunHook(hook)) {
+    throw new ConfigError(`cannot run --acme-dns-hook ${hook}: there is no such program, or it is not executable`);
+  }
   const supplied = config.tlsCert !== undefined || config.tlsKey !== undefined;
   if (supplied) await checkTrust({ dataDir: config.dataDir, now: world.now }, trustOptions(config, world.hostname));
 }

@@ -130,6 +130,13 @@ case $program-$proxy in
   daemon-*) command -v "$proxy" >/dev/null 2>&1 || proxy= ;;
 esac
 
+# A file, and never a name to be looked for on PATH. Deno permits also what is not there; the daemon asks whether it may run this one.
+case $hook in
+  '' | /*) ;;
+  *) hook=$PWD/$hook ;;
+esac
+{ [ -f "$hook" ] && [ -x "$hook" ]; } || hook=
+
 config=${HELYOS_CONFIG:-${home:+$home/.helyos/config.toml}}
 case $config in
   */*) folder=${config%/*} ;;

@@ -10,6 +10,11 @@ const LAST_WORDS_MS = 500;
 const GRACE_MS = 2_000;
 const MAX_WORDS = 4096;
 
+/** Whether the program may be run: the launcher permits one that is there and executable. */
+export async function mayRunHook(program: string): Promise<boolean> {
+  return (await Deno.permissions.query({ name: "run", command: program })).state === "granted";
+}
+
 /** The hook gets a search path and nothing of the daemon's own environment, which may hold its token. */
 export async function runHook(
   program: string,

@@ -103,7 +103,11 @@ function lookAtRoute(
 ): DoctorFinding {
   const check = "route";
   if (route === undefined) {
-    return { check, result: "problem", detail: `No route has this domain. Add one: helyos route add ${domain} …` };
+    return {
+      check,
+      result: "problem",
+      detail: `No route has this domain. Add one: helyos route add ${word(domain)} …`,
+    };
   }
   switch (route.tls_mode) {
     case "none":
@@ -115,7 +119,7 @@ function lookAtRoute(
     case "manual":
       return certificate !== undefined
         ? { check, result: "ok", detail: "The route serves an imported certificate; ACME has no part in it." }
-        : { check, result: "problem", detail: `The route waits for an import: helyos cert import ${domain} …` };
+        : { check, result: "problem", detail: `The route waits for an import: helyos cert import ${word(domain)} …` };
     case "auto":
       return deps.enabled()
         ? { check, result: "ok", detail: "The route gets its certificate by ACME." }
@@ -128,7 +132,7 @@ function lookAtCertificate(deps: DoctorDeps, certificate: StoredCertificate | un
   if (certificate === undefined) return { check, result: "warning", detail: "There is none yet." };
   const { domain, issuer, notAfter, source } = certificate;
   const now = deps.now();
-  const importAgain = source === "import" ? ` Nobody but you can renew it: helyos cert import ${domain} …` : "";
+  const importAgain = source === "import" ? ` Nobody but you can renew it: helyos cert import ${word(domain)} …` : "";
   if (new Date(notAfter) < now) return { check, result: "problem", detail: `It expired ${notAfter}.${importAgain}` };
   const seen = deps.seen(domain);
   if (seen.state === "mismatch") {
@@ -246,7 +250,7 @@ function lookAtLimits(deps: DoctorDeps, plan: Plan | undefined): DoctorFinding {
   if (plan?.nextAttempt !== undefined && new Date(plan.nextAttempt) > deps.now()) {
     const times = plan.failures > 1 ? `${plan.failures} failures in a row` : "a failure";
     const detail = `After ${times} the next attempt is at ${plan.nextAttempt}. ` +
-      `Once the cause is gone: helyos cert renew ${plan.domain}`;
+      `Once the cause is gone: helyos cert renew ${word(plan.domain)}`;
     return { check, result: "warning", detail };
   }
   return { check, result: "ok", detail: "Nobody asked us to wait." };
@@ -340,4 +344,9 @@ function dnsPatience(signal: AbortSignal): AbortSignal {
 function messageOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
   return error instanceof Error ? error.message : String(error);
+}
+
+/** A domain as a shell takes it: of a wildcard it would make names of files. */
+function word(domain: string): string {
+  return domain.startsWith("*") ? `'${domain}'` : domain;
 }

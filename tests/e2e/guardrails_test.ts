@@ -23,6 +23,12 @@ const REFUSALS: readonly { flags: readonly string[]; code: 1 | 2; says: RegExp }
   { flags: ["--tls-key", "only.pem"], code: 1, says: /--tls-cert/ },
   { flags: ["--tls", "on", "--tls-cert", "no.pem", "--tls-key", "no.key"], code: 1, says: /no\.(pem|key)/ },
   { flags: ["--tls-san", "bad name"], code: 1, says: /tls-san/ },
+  {
+    flags: ["--acme-dns-hook", "no-hook"],
+    code: 1,
+    says: /^Error: cannot run --acme-dns-hook \S+\/no-hook: there is no/m,
+  },
+  { flags: ["--acme-dns-hook", "/etc/passwd"], code: 1, says: /passwd: .* or it is not executable$/m },
   { flags: ["--log-level", "loud"], code: 2, says: /log-level/ },
   { flags: ["--log-format", "xml"], code: 2, says: /log-format/ },
   { flags: ["--prot", "1"], code: 2, says: /--port/ },
@@ -40,6 +46,15 @@ for (const { flags, code, says } of REFUSALS) {
     deepEqual(await readdir(home.path), []);
   });
 }
+
+Deno.test("helyosd takes a DNS hook that lies in the working folder, by its name alone too", async () => {
+  await using home = await temporaryFolder();
+  await writeFile(join(home.path, "dns-hook"), "#!/bin/sh\n", { mode: 0o700 });
+  for (const hook of ["dns-hook", "./dns-hook", join(home.path, "dns-hook")]) {
+    const outcome = await helyosd(["--check", "--acme-dns-hook", hook], { home: home.path });
+    equal(outcome.code, 0, outcome.stderr);
+  }
+});
 
 Deno.test("helyosd refuses a supplied certificate that expired or does not match its key", async () => {
   await using home = await temporaryFolder();

@@ -103,6 +103,7 @@ Deno.test("diagnose() finds nothing wrong where nothing is", async () => {
 
 Deno.test("diagnose() names a route that is missing, plain, waiting, or automatic without ACME", async () => {
   match((await findings({})).route![1], /helyos route add shop\.example\.com/);
+  match((await findings({ domain: "*.example.com" })).route![1], /helyos route add '\*\.example\.com' /);
   match((await findings({ mode: "none" })).route![1], /plain HTTP/);
   match((await findings({ mode: "manual" })).route![1], /helyos cert import/);
   const off = await findings({ mode: "auto", enabled: false });
