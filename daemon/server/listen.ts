@@ -55,8 +55,9 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
-/** Pause before what broke down is served again. */
+/** Pause before what broke down is served again, twice as long after each attempt in vain. */
 const REVIVE_MS = 250;
+const REVIVE_AT_MOST_MS = 5_000;
 
 /** Lets an answer that was handed over reach the socket before the process ends. */
 const FLUSH_MS = 150;
@@ -87,8 +88,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const revive = (broken: Server): void => {
     broken.server.finished.catch(async (cause) => {
       onBroken(cause);
-      while (!ending.signal.aborted && current === broken) {
-        await pauseUnless(ending.signal, REVIVE_MS);
+      for (let pauseMs = REVIVE_MS; !ending.signal.aborted && current === broken; pauseMs *= 2) {
+        await pauseUnless(ending.signal, Math.min(pauseMs, REVIVE_AT_MOST_MS));
         try {
           const next = await start(certificate);
           // Meanwhile a certificate may have been swapped, or all of it ended
