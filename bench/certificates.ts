@@ -85,7 +85,11 @@ async function daemon(): Promise<{ all: number; first: number }> {
   const start = performance.now();
   const domains = Array.from({ length: CERTIFICATES }, (_, index) => `daemon-${index}.example.com`);
   await Promise.all(domains.map(add));
-  await until(() => domains.every((domain) => bench.edge.proxy.seen(domain).state === "served"), "all to be served");
+  await until(() => {
+    const { proxy } = bench.edge;
+    const served = [...proxy.certificates()].filter((certificate) => proxy.seen(certificate).state === "served");
+    return served.length > CERTIFICATES; // and the first one
+  }, "all to be served");
   const all = seconds(start);
 
   const firsts: number[] = [];

@@ -109,7 +109,7 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
   const wildcards = () => config.acmeDnsHook !== undefined;
   const lock = deps.lockMs === undefined ? {} : { lockMs: deps.lockMs };
   const accounts = stack.use(new Accounts({ store, sealer, now, settings, email: () => choice.acmeEmail, ...lock }));
-  const meter = createCertificateMeter({ ends: () => proxy.ends(), seen: (domain) => proxy.seen(domain) });
+  const meter = createCertificateMeter(proxy);
   deps.metrics.add(meter.metrics);
   const http = challenges.solver(() => proxy.status());
   const dns = config.acmeDnsHook === undefined ? [] : [
@@ -147,7 +147,7 @@ export async function openEdge(config: EdgeConfig, settings: AcmeSettings, deps:
       enabled,
       wildcards,
       accounts,
-      seen: (domain) => proxy.seen(domain),
+      seen: (certificate) => proxy.seen(certificate),
       trouble: (domain) => keeper.trouble(domain),
       proxy: () => {
         const { state, detail, http } = proxy.status();

@@ -15,6 +15,7 @@ import {
   certificateKey,
   CERTIFICATES,
   forgetPlan,
+  type Named,
   orderNow,
   type Plan,
   planKey,
@@ -39,7 +40,7 @@ export interface CertificateDeps {
   /** Whether ACME is on. */
   readonly enabled: () => boolean;
   /** What the proxy was seen to serve. */
-  readonly seen: (domain: string) => Seen;
+  readonly seen: (certificate: Named) => Seen;
   /** What keeps the keeper from going on, where nothing can be stored. */
   readonly trouble: (domain: string) => Trouble | undefined;
 }
@@ -263,7 +264,7 @@ function dryRun(deps: CertificateDeps, { domain, certificate, plan }: Known): Re
 }
 
 function onTheWire(deps: CertificateDeps, { domain, certificate, plan }: Known): DomainCertificate {
-  const seen = deps.seen(domain);
+  const seen: Seen = certificate === undefined ? { state: "issued", checkedAt: null } : deps.seen(certificate);
   const trouble = deps.trouble(domain);
   const last_error = trouble?.message ?? plan?.lastFailure?.message ??
     (seen.state === "mismatch" ? seen.detail ?? "the proxy serves another certificate" : null);

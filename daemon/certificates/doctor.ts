@@ -10,7 +10,15 @@ import { routeKey, type StoredRoute } from "../routes/records.ts";
 import type { Store } from "../store/store.ts";
 import { type Accounts, EXTERNAL_ACCOUNT_NEEDED } from "./accounts.ts";
 import { type CaaRecord, judgeCaa } from "./caa.ts";
-import { certificateKey, type Plan, planKey, type Seen, type StoredCertificate, type Trouble } from "./records.ts";
+import {
+  certificateKey,
+  type Named,
+  type Plan,
+  planKey,
+  type Seen,
+  type StoredCertificate,
+  type Trouble,
+} from "./records.ts";
 import { isNearEnd, pausedUntil } from "./schedule.ts";
 import type { AcmeSettings } from "./settings.ts";
 
@@ -40,7 +48,7 @@ export interface DoctorDeps {
   readonly enabled: () => boolean;
   readonly accounts: Pick<Accounts, "visit" | "url">;
   /** What the proxy was seen to serve. */
-  readonly seen: (domain: string) => Seen;
+  readonly seen: (certificate: Named) => Seen;
   /** What keeps the keeper from going on, where nothing can be stored. */
   readonly trouble: (domain: string) => Trouble | undefined;
   /** How the proxy fares. */
@@ -134,7 +142,7 @@ function lookAtCertificate(deps: DoctorDeps, certificate: StoredCertificate | un
   const now = deps.now();
   const importAgain = source === "import" ? ` Nobody but you can renew it: helyos cert import ${word(domain)} …` : "";
   if (new Date(notAfter) < now) return { check, result: "problem", detail: `It expired ${notAfter}.${importAgain}` };
-  const seen = deps.seen(domain);
+  const seen = deps.seen(certificate);
   if (seen.state === "mismatch") {
     return { check, result: "problem", detail: `It is valid until ${notAfter}, but ${seen.detail}.` };
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { Counter, LabelledGauge, type Metric } from "../metrics/registry.ts";
-import type { Seen } from "./records.ts";
+import type { Named, Seen } from "./records.ts";
 
 /** Counters the keeper moves, and gauges read when they are asked for. */
 export interface CertificateMeter {
@@ -15,9 +15,8 @@ export interface CertificateMeter {
 
 /** What the gauges read. */
 export interface MeterSource {
-  /** The end of each certificate's life. */
-  ends(): Iterable<readonly [domain: string, notAfter: Date]>;
-  seen(domain: string): Seen;
+  certificates(): Iterable<Named & { readonly notAfter: Date }>;
+  seen(certificate: Named): Seen;
 }
 
 /** Starts at zero. */
@@ -25,10 +24,14 @@ export function createCertificateMeter(source: MeterSource): CertificateMeter {
   const attempts = new Counter("helyos_certificate_attempts_total", "Orders begun, by domain");
   const failures = new Counter("helyos_certificate_failures_total", "Orders failed, by domain");
   function* expiries(): Generator<[Record<string, string>, number]> {
-    for (const [domain, end] of source.ends()) yield [{ domain }, Math.floor(end.getTime() / 1000)];
+    for (const { domain, notAfter } of source.certificates()) {
+      yield [{ domain }, Math.floor(notAfter.getTime() / 1000)];
+    }
   }
   function* mismatches(): Generator<[Record<string, string>, number]> {
-    for (const [domain] of source.ends()) yield [{ domain }, source.seen(domain).state === "mismatch" ? 1 : 0];
+    for (const certificate of source.certificates()) {
+      yield [{ domain: certificate.domain }, source.seen(certificate).state === "mismatch" ? 1 : 0];
+    }
   }
   return {
     metrics: [

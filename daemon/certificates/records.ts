@@ -99,6 +99,9 @@ export interface StoredAccount {
   readonly email?: string;
 }
 
+/** A certificate, told from those of its domain before and after it. */
+export type Named = Pick<StoredCertificate, "domain" | "fingerprint">;
+
 /** What the proxy was seen to serve for a certificate. */
 export interface Seen {
   readonly state: "issued" | "served" | "mismatch";

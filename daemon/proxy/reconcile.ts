@@ -5,7 +5,13 @@
  *
  * @module
  */
-import { certificateKey, CERTIFICATES, type Seen, type StoredCertificate } from "../certificates/records.ts";
+import {
+  certificateKey,
+  CERTIFICATES,
+  type Named,
+  type Seen,
+  type StoredCertificate,
+} from "../certificates/records.ts";
 import { type RouteFare, ROUTES, type StoredRoute } from "../routes/records.ts";
 import type { Sealer } from "../secrets/mod.ts";
 import { Mirror } from "../store/mirror.ts";
@@ -113,9 +119,9 @@ export class ProxyKeeper implements AsyncDisposable {
     return this.#backend.status();
   }
 
-  /** The end of each certificate's life, by domain. */
-  *ends(): Generator<readonly [string, Date]> {
-    for (const [domain, { notAfter }] of this.#certificates.all) yield [domain, notAfter];
+  /** Every certificate there is. */
+  certificates(): Iterable<CertificateSummary> {
+    return this.#certificates.all.values();
   }
 
   /** Serves by another proxy; routes stay, visitors are without one for as long as that takes. */
@@ -182,10 +188,10 @@ export class ProxyKeeper implements AsyncDisposable {
   }
 
   /** What the proxy was seen to serve for a certificate, over all the sites it is for. */
-  seen(certificate: string): Seen {
+  seen(certificate: Named): Seen {
     let worst: Seen | undefined;
-    for (const { domain, seen } of this.#sights.values()) {
-      if (domain !== certificate || seen === undefined) continue;
+    for (const { domain, expected, seen } of this.#sights.values()) {
+      if (domain !== certificate.domain || expected !== certificate.fingerprint || seen === undefined) continue;
       if (worst === undefined || seen.state === "mismatch") worst = seen;
     }
     return worst ?? { state: "issued", checkedAt: null };

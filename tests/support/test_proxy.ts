@@ -28,17 +28,19 @@ export class TestProxy implements ProxyBackend {
     if (!this.stuck) this.#tls = desired;
     if (desired.sites.length > 0 && this.broken === undefined) {
       if (this.#http === undefined) {
-        this.#http = createServer((request, response) => this.#answer(request, response));
-        await listening(this.#http, desired.httpListen);
+        const http = createServer((request, response) => this.#answer(request, response));
+        await listening(http, desired.httpListen);
+        this.#http = http;
       }
       if (this.#https === undefined && desired.certificates.length > 0) {
         const { certPem: cert, keyPem: key } = desired.certificates[0]!;
-        this.#https = createTlsServer({
+        const https = createTlsServer({
           cert,
           key,
           SNICallback: (name, done) => done(null, this.#context(name)),
         }, (request, response) => this.#answer(request, response));
-        await listening(this.#https, desired.httpsListen);
+        await listening(https, desired.httpsListen);
+        this.#https = https;
       }
     }
     return desired.sites.map(({ domain }) => ({ domain, state: "served" }));

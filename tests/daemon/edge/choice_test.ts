@@ -7,7 +7,7 @@ import { readCertificate } from "../../../daemon/certificates/certificates.ts";
 import { createRoute } from "../../../daemon/routes/routes.ts";
 import { type Pebble, startPebble } from "../../support/pebble.ts";
 import { lacking } from "../../support/tools.ts";
-import { type Bench, type BenchOptions, BY, startBench, until } from "./support.ts";
+import { type Bench, type BenchOptions, BY, one, startBench, until } from "./support.ts";
 
 const ignore = lacking("pebble", "pebble-challtestsrv");
 const domain = "choice.example.com";
@@ -17,7 +17,7 @@ async function obtain(options: BenchOptions & { readonly pebble: Pebble }, look?
   await using bench = await startBench(options);
   await createRoute(bench.deps, { domain, project: "p", deployment: "d", tls_mode: "auto" }, BY);
   await bench.edge.keeper.settled();
-  await until(() => bench.edge.proxy.seen(domain).state === "served", bench.log.join("\n"));
+  await until(async () => (await one(bench)).state === "served", bench.log.join("\n"));
   look?.(bench);
   return parseCertificates((await readCertificate(bench.deps, domain)).chain_pem!);
 }

@@ -10,7 +10,7 @@ import { createRoute } from "../../../daemon/routes/routes.ts";
 import { openSealerWith } from "../../../daemon/secrets/seal.ts";
 import { openSqliteStore } from "../../../daemon/store/sqlite.ts";
 import { aroundStore } from "../../support/around_store.ts";
-import { BY, startBench, until } from "./support.ts";
+import { BY, one, startBench, until } from "./support.ts";
 
 const [folder = "", directory = "", ca = "", port = "", key = "", domain = "", what, commit] = Deno.args;
 const real = await openSqliteStore(`${folder}/state.db`);
@@ -42,7 +42,7 @@ if (await store.get(`routes/${domain}`) === undefined) {
 }
 await until(async () => {
   const plan = (await store.get<Plan>(planKey(domain)))!.value;
-  return plan.order === undefined && !plan.forced && bench.edge.proxy.seen(domain).state === "served";
+  return plan.order === undefined && !plan.forced && (await one(bench, domain)).state === "served";
 }, "service");
 await bench.edge.proxy.settled();
 console.log(JSON.stringify([first, await served()]));
