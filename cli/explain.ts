@@ -46,7 +46,10 @@ export function explainRefusal(error: ApiError, target: Target): CliError {
 
 function refusalHint({ status, message, retryAfterSeconds }: ApiError, target: Target): string | undefined {
   if (status === 401) {
-    if (target.token !== undefined) return "Check your authentication credentials";
+    if (target.token !== undefined) {
+      const again = target.context === undefined ? "" : `, or log in with another token: ${pinAgain(target)}`;
+      return `Check your authentication credentials${again}`;
+    }
     return target.heldBack ?? `Check your authentication credentials: no token was sent. ${loginHint(target)}`;
   }
   if (status === 403) return "Check your authentication credentials: the token's scope does not allow this";

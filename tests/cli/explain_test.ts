@@ -48,7 +48,7 @@ Deno.test("explainRefusal() tells what is missing from a request that an older d
   equal(await hint(null), `${verify}; or the daemon is older than this helyos and does not know the request`);
 });
 
-Deno.test("explainRefusal() names the listing of what is missing", () => {
+Deno.test("explainRefusal() says what to try: the listing of what is missing, another login", () => {
   const target = {
     server: "https://h:6443",
     tls: "pinned",
@@ -69,4 +69,8 @@ Deno.test("explainRefusal() names the listing of what is missing", () => {
   equal(hint("no active token named 'ci'"), "See what there is with: helyos auth token ls");
   match(hint("route already exists: a.example", 409) ?? "", /remove it first: helyos route rm/);
   equal(hint("project 'x' already exists", 409), undefined);
+  equal(
+    hint("missing or invalid bearer token", 401),
+    "Check your authentication credentials, or log in with another token: helyos login https://h:6443 --name prod",
+  );
 });
