@@ -178,8 +178,10 @@ export async function deleteCertificate(deps: CertificateDeps, name: string, by:
   for (;;) {
     const { domain, certificate, plan } = await find(deps.store, name);
     const route = await deps.store.get<StoredRoute>(routeKey(domain));
+    const { pauses } = plan?.value ?? {}; // a CA's wish for peace is about the name, not about what is forgotten
+    const anew: Plan = { ...orderNow(domain, deps.now(), undefined), ...(pauses === undefined ? {} : { pauses }) };
     const fresh = route?.value.tls_mode === "auto"
-      ? storePlan(orderNow(domain, deps.now(), undefined), plan?.value)
+      ? storePlan(anew, plan?.value)
       : plan === undefined
       ? []
       : forgetPlan(plan.value);

@@ -204,16 +204,14 @@ async function storeIssued(
     directory: request.directory,
     ...(issued.account === undefined ? {} : { account: issued.account }),
   });
-  const { order: _, forced: __, nextAttempt: ___, lastFailure: ____, pauses: _____, wish: ______, ...rest } =
-    progress.plan.value;
   const [way] = deps.solvers.length > 1 ? waysOf(deps, request.plan.value) : [];
   const proof = way === undefined ? {} : { proof: way.type };
-  const plan: Plan = { ...rest, ...proof, failures: 0, spread: Math.random() };
+  const anew: Omit<Plan, "due"> = { domain, kind: "order", failures: 0, spread: Math.random(), ...proof };
   const action = previous === undefined ? "certificate.issue" : "certificate.renew";
   await commit(deps.store, {
     operations: [
       { put: certificateKey(domain), value: certificate },
-      ...storePlan({ ...plan, due: firstDue(plan, certificate, now).toISOString() }, progress.plan.value),
+      ...storePlan({ ...anew, due: firstDue(anew, certificate, now).toISOString() }, progress.plan.value),
       auditOperation(deps, { actor: "helyosd", action, target: domain, address: null }),
     ],
     guards: [

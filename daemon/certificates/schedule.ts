@@ -33,7 +33,10 @@ export function renewalAt(certificate: Life, plan: Pick<Plan, "spread" | "wish">
 }
 
 /** When the CA is to be asked for its wish. */
-export function askAgainAt(certificate: Life & Pick<StoredCertificate, "storedAt">, plan: Plan): Date {
+export function askAgainAt(
+  certificate: Life & Pick<StoredCertificate, "storedAt">,
+  plan: Pick<Plan, "spread" | "wish">,
+): Date {
   return plan.wish?.fingerprint === certificate.fingerprint
     ? new Date(plan.wish.askAgain)
     : new Date(Date.parse(certificate.storedAt) + plan.spread * ASK_AGAIN_MS);
@@ -71,7 +74,7 @@ export function bounded(retryAt: Date, now: Date): Date {
 }
 
 /** When a plan for ordering is due next. */
-export function orderDue(plan: Plan, certificate: StoredCertificate | undefined, now: Date): Date {
+export function orderDue(plan: Omit<Plan, "due">, certificate: StoredCertificate | undefined, now: Date): Date {
   if (plan.nextAttempt !== undefined) return new Date(plan.nextAttempt);
   if (certificate === undefined || plan.forced) return now;
   const renewal = renewalAt(certificate, plan);
@@ -80,7 +83,7 @@ export function orderDue(plan: Plan, certificate: StoredCertificate | undefined,
 }
 
 /** When a certificate that was just issued is due: never at once, or a clock that runs ahead would have one ordered after the other. */
-export function firstDue(plan: Plan, certificate: StoredCertificate, now: Date): Date {
+export function firstDue(plan: Omit<Plan, "due">, certificate: StoredCertificate, now: Date): Date {
   const due = orderDue(plan, certificate, now);
   if (due > now) return due;
   const life = Date.parse(certificate.notAfter) - Date.parse(certificate.notBefore);

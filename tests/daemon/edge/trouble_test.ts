@@ -90,7 +90,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "429 and 503 with Retry-After are obeyed, as seconds and as a date, also by cert renew",
+  name: "429 and 503 with Retry-After are obeyed, as seconds and as a date, also by cert renew and cert rm",
   ignore,
   async fn() {
     await using scene = await setScene();
@@ -125,6 +125,7 @@ Deno.test({
       () => certificates.renewCertificate(bench.deps, { domain, dryRun: false }, BY),
       /not to be asked/,
     );
+    await certificates.deleteCertificate(bench.deps, domain, BY);
     time.pass(4 * 3600_000);
     await bench.edge.keeper.settled();
     equal(faults.seen.length, asked, "the CA is left alone");
