@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError, type EdgeConfig } from "./config.ts";
 import { dataDirError, judgeDataDir } from "./data_dir.ts";
+import { DEFAULT_BACKEND } from "./proxy/names.ts";
 import { hostPort, ListenError, probePort } from "./server/listen.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import { resetFirstToken } from "./tokens/first_token.ts";
@@ -89,8 +90,21 @@ export async function checkStart(config: Config, world: Pick<World, "now" | "hos
     `API token: ${
       config.apiToken !== undefined ? "as given" : state === "new" ? "made and shown by the first start" : "as stored"
     }`,
+    ...describeEdge(config.edge),
     ...warnings.map((warning) => `warning: ${warning}`),
   ].join("\n");
+}
+
+/** What the command line says of public routes; what it leaves open may have been chosen over the API. */
+function describeEdge(edge: EdgeConfig): string[] {
+  const [http, https] = [edge.httpListen, edge.httpsListen].map(({ host, port }) => hostPort(host, port));
+  const backend = edge.backend ?? `as chosen over the API, else ${DEFAULT_BACKEND}`;
+  const fallback = edge.acmeFallbackDirectory === undefined ? "" : `, else from ${edge.acmeFallbackDirectory}`;
+  const contact = edge.acmeEmail ?? "whom the API names; no --acme-email, so until then none are";
+  return [
+    `routes: on ${http} and ${https} once there are any, through the proxy ${backend}`,
+    `certificates: ordered from ${edge.acmeDirectory}${fallback} for ${contact}`,
+  ];
 }
 
 const DESCRIPTIONS = {

@@ -223,5 +223,11 @@ Deno.test("helyosd --check says what would be served and changes nothing", async
   equal(check.code, 0, check.stderr);
   match(check.stdout, /https/i);
   match(check.stdout, /cluster\.example/);
+  match(check.stdout, /^routes: on 0\.0\.0\.0:80 and 0\.0\.0\.0:443 .*else traefik$/m);
+  match(check.stdout, /^certificates: ordered from https:\/\/acme-v02\..*no --acme-email/m);
+  const edge = ["--proxy-backend", "embedded", "--http-listen", "[::1]:8080", "--acme-email", "ops@example.com"];
+  const other = await helyosd(["--check", ...edge], { home: home.path });
+  match(other.stdout, /^routes: on \[::1\]:8080 and 0\.0\.0\.0:443 .* proxy embedded$/m);
+  match(other.stdout, /^certificates: .* for ops@example\.com$/m);
   deepEqual(await readdir(home.path), []);
 });

@@ -62,6 +62,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Its working folder; the home by default. */
   readonly cwd?: string;
+  /** When to end it; by default it ends by itself. */
+  readonly endAfterMs?: number;
 }
 
 /** Runs any program to its end. */
@@ -74,6 +76,7 @@ export async function run(program: string, args: readonly string[], options: Run
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
+    ...(options.endAfterMs === undefined ? {} : { signal: AbortSignal.timeout(options.endAfterMs) }),
   }).spawn();
   if (options.stdin !== undefined) {
     const writer = child.stdin.getWriter();
@@ -89,9 +92,12 @@ export function helyos(args: readonly string[], options: RunOptions): Promise<Ou
   return run("sh", [LAUNCHER, "cli", ...args], options);
 }
 
+/** Longer than any refusal takes: a daemon that serves instead is ended, and its exit code says so. */
+const DAEMON_RUN_MS = 60_000;
+
 /** Runs the daemon program to its end: refusals, `--check`, `ca`, `token reset`. */
 export function helyosd(args: readonly string[], options: RunOptions): Promise<Outcome> {
-  return run("sh", [LAUNCHER, "daemon", ...args], options);
+  return run("sh", [LAUNCHER, "daemon", ...args], { endAfterMs: DAEMON_RUN_MS, ...options });
 }
 
 /** A daemon that serves. */
