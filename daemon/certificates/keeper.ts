@@ -66,15 +66,21 @@ const STOP_MS = 3_000;
 /** Keys read from the index by one call. */
 const PAGE = 64;
 
+/** Until when a name is left alone. */
+interface Hold {
+  /** Milliseconds since 1970. */
+  readonly until: number;
+  /** What failed, where not even that could be stored, as on a full disk. */
+  readonly trouble?: string;
+}
+
 /** Works until it is closed. Closing stops orders where they are; they are taken up again by the next start. */
 export class CertificateKeeper implements AsyncDisposable {
   readonly #deps: KeeperDeps;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
-  /** Names left alone for now, by the instant until which. */
-  readonly #held = new Map<string, number>();
-  /** Why names could not be looked after, where not even that could be stored, as on a full disk. */
-  readonly #troubles = new Map<string, string>();
+  /** Names left alone for now. One in trouble stays here for as long again, until its next attempt tells how it fares. */
+  readonly #held = new Map<string, Hold>();
   /** CAs that asked everybody for patience, by directory, until when. */
   readonly #quiet = new Map<string, string>();
   /** Whether it was told that ACME is off although routes want it. */
@@ -112,9 +118,8 @@ export class CertificateKeeper implements AsyncDisposable {
 
   /** What keeps a name from being looked after although its plan says nothing of it. */
   trouble(domain: string): Trouble | undefined {
-    const message = this.#troubles.get(domain);
-    const retryAt = new Date(this.#held.get(domain) ?? this.#deps.now());
-    return message === undefined ? undefined : { message, retryAt };
+    const { until, trouble } = this.#held.get(domain) ?? {};
+    return trouble === undefined ? undefined : { message: trouble, retryAt: new Date(until!) };
   }
 
   /** Waits until nothing that is due is left to begin, and what was begun has ended. */
@@ -139,7 +144,10 @@ export class CertificateKeeper implements AsyncDisposable {
 
   async #begin(): Promise<void> {
     const now = this.#deps.now();
-    for (const [domain, until] of this.#held) if (until <= now.getTime()) this.#held.delete(domain);
+    for (const [domain, { until, trouble }] of this.#held) {
+      const kept = until + (trouble === undefined ? 0 : HOLD_MS);
+      if (kept <= now.getTime() && !this.#running.has(domain)) this.#held.delete(domain);
+    }
     let after: string | undefined;
     while (this.#running.size < CONCURRENCY && !this.#stopping.signal.aborted) {
       const page = await this.#deps.store.list(DUE, {
@@ -150,18 +158,23 @@ export class CertificateKeeper implements AsyncDisposable {
       for (const { key } of page) {
         const domain = domainOfDue(key);
         if (this.#running.size >= CONCURRENCY) return;
-        if (!this.#running.has(domain) && !this.#held.has(domain)) this.#run(domain);
+        if (!this.#running.has(domain) && !this.#isHeld(domain, now)) this.#run(domain);
       }
       if (page.length < PAGE) return;
       after = page.at(-1)!.key;
     }
   }
 
+  #isHeld(domain: string, now: Date): boolean {
+    return (this.#held.get(domain)?.until ?? 0) > now.getTime();
+  }
+
   #run(domain: string): void {
-    const work = this.#lookAfter(domain).then(() => void this.#troubles.delete(domain), (error) => {
+    const work = this.#lookAfter(domain).then(() => {
+      if (this.#held.get(domain)?.trouble !== undefined) this.#held.delete(domain); // that of an earlier attempt
+    }, (error) => {
       if (this.#stopping.signal.aborted) return;
-      this.#held.set(domain, this.#deps.now().getTime() + HOLD_MS);
-      this.#troubles.set(domain, facts(error).cause);
+      this.#held.set(domain, { until: this.#deps.now().getTime() + HOLD_MS, trouble: facts(error).cause });
       this.#deps.log.error(`cannot look after the certificate of ${domain}; trying again in a minute`, facts(error));
     }).finally(() => {
       this.#running.delete(domain);
@@ -178,7 +191,7 @@ export class CertificateKeeper implements AsyncDisposable {
       lock = await store.lock(certificateKey(domain), { ttlMs, signal: patience });
     } catch (error) {
       if (!patience.aborted) throw error;
-      this.#held.set(domain, this.#deps.now().getTime() + LOCK_WAIT_MS); // another daemon is at it
+      this.#held.set(domain, { until: this.#deps.now().getTime() + LOCK_WAIT_MS }); // another daemon is at it
       return;
     }
     await using held = lock;
@@ -235,7 +248,7 @@ export class CertificateKeeper implements AsyncDisposable {
     const { now, log, enabled, settings } = this.#deps;
     const { domain } = plan.value;
     if (!enabled()) {
-      this.#held.set(domain, now().getTime() + HOLD_MS);
+      this.#held.set(domain, { until: now().getTime() + HOLD_MS });
       if (!this.#toldOff) log.warn(`no certificate can be ordered for ${domain}; start helyosd with --acme-email`);
       this.#toldOff = true;
       return;
